@@ -1,0 +1,18 @@
+#pragma once
+
+// Files that travel inside the binary (cmake/embed.cmake makes the definitions). Alive for the whole program.
+
+#include <span>
+#include <string_view>
+
+namespace fluxgate::embedded {
+
+struct File {
+    std::string_view name;  // without folder
+    std::string_view text;  // byte for byte; a zero byte follows
+};
+
+std::span<const File> recordings();     // cli/demo/recordings/*.json: reviews as a real API server sent them
+std::span<const File> demo_policies();  // cli/demo/policies/*.yaml
+
+}  // namespace fluxgate::embedded

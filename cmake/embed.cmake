@@ -1,0 +1,17 @@
+# Writes an assembler file that includes FILES byte for byte, and a C++ file that lists them by name:
+#   namespace fluxgate::embedded { std::span<const File> NAME(); }   // declared in cli/embedded.hpp
+set(asm ".section .rodata\n")
+set(externs "")
+set(rows "")
+set(index 0)
+foreach(file IN LISTS FILES)
+  get_filename_component(base ${file} NAME)
+  set(symbol fluxgate_embedded_${NAME}_${index})
+  string(APPEND asm ".global ${symbol}\n.global ${symbol}_end\n${symbol}:\n.incbin \"${file}\"\n${symbol}_end:\n.byte 0\n")
+  string(APPEND externs "extern const char ${symbol}[];\nextern const char ${symbol}_end[];\n")
+  string(APPEND rows "    {\"${base}\", {${symbol}, static_cast<std::size_t>(${symbol}_end - ${symbol})}},\n")
+  math(EXPR index "${index} + 1")
+endforeach()
+string(APPEND asm ".section .note.GNU-stack,\"\",@progbits\n")
+file(WRITE ${OUT} "${asm}")
+file(WRITE ${OUT_CPP} "#include \"cli/embedded.hpp\"\n\n#include <array>\n#include <cstddef>\n\nextern \"C\" {\n${externs}}\n\nnamespace fluxgate::embedded {\n\nstd::span<const File> ${NAME}() {\n    static const std::array<File, ${index}> files{{\n${rows}    }};\n    return files;\n}\n\n}  // namespace fluxgate::embedded\n")
