@@ -1,0 +1,80 @@
+# Thin names over the CMake presets; CI runs the same ones. `make` alone lists them.
+# Two need nothing but git and make on a Debian 12, as root or with sudo: `make demo` and `make test`.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+.NOTPARALLEL:
+
+# Used if it is there, never required. Paths below this folder count as equal, so that a second clone starts warm.
+ccache := $(shell command -v ccache)
+export CCACHE_BASEDIR := $(CURDIR)
+
+binary := build/release/fluxgate
+configure = cmake --preset $(1) --log-level=WARNING -DCMAKE_CXX_COMPILER_LAUNCHER=$(ccache) >/dev/null
+compile = cmake --build --preset $(1)
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+
+# --- what people come for ---------------------------------------------------------------------------------------------
+.PHONY: demo build test
+demo: build ## install what is missing, build, and show Fluxgate at work on this machine, without a cluster
+	@$(binary) demo $(DEMO_ARGS)
+
+build: packages-build ## build/release/fluxgate
+	@$(call configure,release)
+	@$(call compile,release) --target fluxgate
+
+test: packages-build ## install what is missing, build, and run every test that needs no cluster
+	@$(call configure,release)
+	@$(call compile,release)
+	@ctest --preset release -j2
+
+# --- against real things ----------------------------------------------------------------------------------------------
+.PHONY: cluster-test bench fuzz torture
+cluster-test: build ## a real Kubernetes control plane and Flux against the release binary (needs Go 1.26 or newer)
+	@command -v go >/dev/null || { echo "cluster-test needs Go 1.26 or newer; Debian 12 has an older one, see https://go.dev/doc/install" >&2; exit 1; }
+	@tests/cluster/run $(binary)
+
+bench: packages-build packages-bench ## speed and memory, as a table and one JSON line per figure
+	@$(call configure,release)
+	@$(call compile,release)
+	@tests/bench/run
+
+fuzz: packages-build packages-fuzz ## every parser of outside bytes under libFuzzer (FUZZ_SECONDS per target)
+	@$(call configure,fuzz)
+	@$(call compile,fuzz)
+	@tests/fuzz/run
+
+torture: ## the long campaign; says what it holds today
+	@echo "torture today: every fuzz target for 600 s, then the cluster tests. Kill and disk campaigns are not written yet."
+	@$(MAKE) fuzz FUZZ_SECONDS=600
+	@$(MAKE) cluster-test
+
+# --- while changing it ------------------------------------------------------------------------------------------------
+.PHONY: debug asan tsan lint format clean
+debug: ## build and test without optimisation
+asan: ## build and test under AddressSanitizer and UBSan
+tsan: ## build and test under ThreadSanitizer
+debug asan tsan: packages-build
+	@$(call configure,$@)
+	@$(call compile,$@)
+	@ctest --preset $@ -j2
+
+lint: packages-lint ## formatting, folder directions, shell syntax; changes nothing
+	@tools/format --check
+	@python3 tests/structure/includes.py
+	@tools/check-shell
+
+format: packages-lint ## let clang-format rewrite our C++ files
+	@tools/format
+
+clean: ## remove build/
+	rm -rf build
+
+# `make packages-GROUP`: a group of packages.txt, if anything of it is missing.
+packages-%:
+	@tools/install-packages $*
