@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace fluxgate::kube {
@@ -202,9 +204,24 @@ bool equal(Json left, Json right) {
     if (left.type_name() != right.type_name()) return false;
     if (left.is_object()) {
         if (left.size() != right.size()) return false;
+        // The API server writes members in one order, so the same walk through both finds most; an index is built for
+        // the rest, because a lookup each would cost hostile objects n squared.
+        std::vector<std::pair<std::string_view, Json>> members;
+        members.reserve(right.size());
+        right.each_member([&](std::string_view key, Json value) { members.emplace_back(key, value); });
+        std::unordered_map<std::string_view, Json> index;
+        std::size_t position = 0;
         bool same = true;
         left.each_member([&](std::string_view key, Json value) {
-            if (same) same = equal(value, right[key]);
+            const auto& [twin_key, twin] = members[position++];
+            if (!same) return;
+            if (twin_key == key) {
+                same = equal(value, twin);
+                return;
+            }
+            if (index.empty()) index.insert(members.begin(), members.end());
+            const auto found = index.find(key);
+            same = found != index.end() && equal(value, found->second);
         });
         return same;
     }

@@ -1,0 +1,33 @@
+#pragma once
+
+// What an UPDATE would change, field by field, the way a person reads it. For messages and records: it never decides.
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kube/json.hpp"
+
+namespace fluxgate::kube {
+
+struct Change {
+    std::string path;  // .spec.template.spec.containers[name="web"].image
+    std::string have;  // the requested value, "(absent)" when it is removed
+    std::string want;  // the value stored now, "(absent)" when it is added
+
+    friend bool operator==(const Change&, const Change&) = default;
+};
+
+struct Changes {
+    std::vector<Change> list;
+    std::size_t omitted = 0;  // beyond `changes_max`
+};
+
+// Left out: what the API server writes itself (managedFields, resourceVersion, generation, uid, creationTimestamp).
+// Lists whose items all have distinct names are compared by name, others by index. Values are one line of at most
+// 80 characters. Never shown: values of Secrets and ConfigMaps (`kind`), of env, command and args, of annotations that
+// repeat the object, and of fields whose name speaks of a password, token, key or credential; they read "(not shown)".
+Changes find_changes(Json old_object, Json new_object, std::string_view kind, std::size_t changes_max);
+
+}  // namespace fluxgate::kube

@@ -1,0 +1,67 @@
+#include "kube/path.hpp"
+
+#include <algorithm>
+
+namespace fluxgate::kube {
+
+namespace {
+
+bool is_plain(std::string_view name) {
+    return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+    });
+}
+
+void append_quoted(std::string& out, std::string_view text) {
+    constexpr std::string_view kHex = "0123456789abcdef";
+    out += '"';
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (c == '"' || c == '\\') {
+            out += '\\';
+            out += c;
+        } else if (byte < 0x20 || byte == 0x7f) {
+            out += "\\u00";
+            out += kHex[byte >> 4];
+            out += kHex[byte & 0x0f];
+        } else {
+            out += c;
+        }
+    }
+    out += '"';
+}
+
+}  // namespace
+
+void append_field(std::string& path, std::string_view name) {
+    if (is_plain(name)) {
+        path += '.';
+        path += name;
+        return;
+    }
+    path += '[';
+    append_quoted(path, name);
+    path += ']';
+}
+
+void append_index(std::string& path, std::size_t index) {
+    path += '[';
+    path += std::to_string(index);
+    path += ']';
+}
+
+void append_key(std::string& path, std::string_view key, std::string_view value) {
+    path += '[';
+    path += key;
+    path += '=';
+    append_quoted(path, value);
+    path += ']';
+}
+
+std::string quoted(std::string_view text) {
+    std::string out;
+    append_quoted(out, text);
+    return out;
+}
+
+}  // namespace fluxgate::kube

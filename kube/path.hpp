@@ -1,0 +1,19 @@
+#pragma once
+
+// Field paths the way people write them: .spec.template.spec.containers[name="web"].image, .metadata.labels["a.b/c"], [0].
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace fluxgate::kube {
+
+// Appends `.name`, or `["name"]` when the name is no plain identifier (letters, digits, '_', '-').
+void append_field(std::string& path, std::string_view name);
+void append_index(std::string& path, std::size_t index);                              // [3]
+void append_key(std::string& path, std::string_view key, std::string_view value);     // [name="web"]
+
+// Control characters, quotes and backslashes escaped as in JSON, in double quotes.
+std::string quoted(std::string_view text);
+
+}  // namespace fluxgate::kube
