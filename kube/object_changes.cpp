@@ -113,6 +113,16 @@ private:
         return named;
     }
 
+    // Of two lists with the same names.
+    static bool same_order(Json before, Json after) {
+        std::vector<std::string_view> names;
+        before.each_item([&](Json item) { names.push_back(item["name"].text()); });
+        std::size_t position = 0;
+        bool same = true;
+        after.each_item([&](Json item) { same = same && names[position++] == item["name"].text(); });
+        return same;
+    }
+
     void compare_arrays(Json before, Json after, const std::string& path, bool hidden) {
         Named old_items;
         Named new_items;
@@ -130,7 +140,9 @@ private:
             after.each_item([&](Json value) {
                 if (!old_items.contains(value["name"].text())) item(value["name"].text(), Json(), value);
             });
-            if (changes_.list.size() + changes_.omitted == found_before) note(path, "(in this order)", "(the same items in another order)");
+            if (changes_.list.size() + changes_.omitted == found_before && !same_order(before, after)) {
+                note(path, "(in this order)", "(the same items in another order)");
+            }
             return;
         }
         std::vector<Json> old_list;
