@@ -1,0 +1,139 @@
+package lab
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+const (
+	kustomization = "/apis/kustomize.toolkit.fluxcd.io/v1/namespaces/flux-system/kustomizations/apps"
+	fluxAccount   = "/api/v1/namespaces/flux-system/serviceaccounts/kustomize-controller"
+	fluxPods      = "/api/v1/namespaces/flux-system/pods"
+)
+
+// Flux is the real kustomize-controller with the identity that it has in a cluster: a token bound to its Pod.
+type Flux struct {
+	admin   *Client
+	process *Process
+}
+
+// startFlux installs Flux's types and accounts, then runs the controller. It takes the controller's token, so it comes
+// before the webhook is registered: a guard rightly refuses a token to anybody but the Pod's own kubelet.
+func startFlux(plane *ControlPlane, operator *Person, crds, manifests, folder string) (*Flux, error) {
+	if outcome := operator.Kubectl("apply", "--server-side", "-f", crds); outcome.Failed {
+		return nil, fmt.Errorf("Flux's CRDs: %s", outcome)
+	}
+	if outcome := operator.Kubectl("wait", "--for=condition=Established", "--timeout=20s", "-f", crds); outcome.Failed {
+		return nil, fmt.Errorf("Flux's CRDs: %s", outcome)
+	}
+	for _, manifest := range []string{"flux.yaml", "controller-pod.yaml", "apps.yaml"} {
+		if outcome := operator.Kubectl("apply", "-f", filepath.Join(manifests, manifest)); outcome.Failed {
+			return nil, fmt.Errorf("%s: %s", manifest, outcome)
+		}
+	}
+	token, err := podBoundToken(plane.Admin)
+	if err != nil {
+		return nil, err
+	}
+	kubeconfig, err := plane.writeKubeconfig("kustomize-controller", nil, token)
+	if err != nil {
+		return nil, err
+	}
+	var metrics, health int
+	if err := freePorts(&metrics, &health); err != nil {
+		return nil, err
+	}
+	home := filepath.Join(folder, "kustomize-controller")
+	if err := os.Mkdir(home, 0o700); err != nil {
+		return nil, err
+	}
+	process, err := startProcess(folder, "kustomize-controller", filepath.Join(plane.programs, "kustomize-controller"),
+		[]string{"RUNTIME_NAMESPACE=flux-system", "KUBECONFIG=" + kubeconfig, "GNUPGHOME=" + home},
+		"--enable-leader-election=false", "--metrics-addr="+loopback(metrics), "--health-addr="+loopback(health))
+	if err != nil {
+		return nil, err
+	}
+	flux := &Flux{admin: plane.Admin, process: process}
+	return flux, process.untilReady(30*time.Second, func() error { return answersOK("http://" + loopback(health) + "/readyz") })
+}
+
+// podBoundToken is the token that a kubelet would mount into the controller's Pod.
+func podBoundToken(admin *Client) (string, error) {
+	pods, err := admin.List(fluxPods)
+	if err != nil {
+		return "", err
+	}
+	if len(pods) != 1 {
+		return "", fmt.Errorf("flux-system holds %d pods, not one", len(pods))
+	}
+	granted, err := admin.Create(fluxAccount+"/token", Object{
+		"apiVersion": "authentication.k8s.io/v1",
+		"kind":       "TokenRequest",
+		"spec": Object{
+			"expirationSeconds": 24 * 60 * 60,
+			"boundObjectRef": Object{"apiVersion": "v1", "kind": "Pod",
+				"name": pods[0].Text("metadata", "name"), "uid": pods[0].Text("metadata", "uid")},
+		},
+	})
+	return granted.Text("status", "token"), err
+}
+
+// Reconcile asks for a reconciliation now, as `flux reconcile` does.
+func (flux *Flux) Reconcile() error {
+	return flux.admin.Patch(kustomization, Object{"metadata": Object{"annotations": Object{
+		"reconcile.fluxcd.io/requestedAt": time.Now().Format(time.RFC3339Nano)}}})
+}
+
+// Applied waits until Flux reports that `revision` is in the cluster.
+func (flux *Flux) Applied(revision string) error {
+	return Eventually(30*time.Second, func() error {
+		object, err := flux.admin.Get(kustomization)
+		if err != nil {
+			return err
+		}
+		status, message := object.Condition("Ready")
+		if applied := object.Text("status", "lastAppliedRevision"); applied != revision || status != "True" {
+			return fmt.Errorf("the Kustomization has applied %q, not %q; Ready is %q: %s", applied, revision, status, message)
+		}
+		return nil
+	})
+}
+
+// Refused waits until Flux reports that it could not apply `revision`, with every given text in the message.
+func (flux *Flux) Refused(revision string, texts ...string) (message string, err error) {
+	err = Eventually(30*time.Second, func() error {
+		object, err := flux.admin.Get(kustomization)
+		if err != nil {
+			return err
+		}
+		var status string
+		status, message = object.Condition("Ready")
+		if attempted := object.Text("status", "lastAttemptedRevision"); status != "False" || attempted != revision {
+			return fmt.Errorf("Ready is %q at %q: %s", status, attempted, message)
+		}
+		for _, text := range texts {
+			if !strings.Contains(message, text) {
+				return fmt.Errorf("the Kustomization's message does not say %q:\n%s", text, message)
+			}
+		}
+		return nil
+	})
+	return message, err
+}
+
+func (flux *Flux) stop() {
+	if flux != nil {
+		_ = flux.process.Stop(5 * time.Second)
+	}
+}
+
+func (flux *Flux) alive() error {
+	if !flux.process.Running() {
+		return errors.New("kustomize-controller has exited\n" + flux.process.Tail(20))
+	}
+	return nil
+}

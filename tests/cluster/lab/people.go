@@ -1,0 +1,120 @@
+package lab
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Person uses the real kubectl with an identity of their own.
+type Person struct {
+	Name       string
+	Kubeconfig string
+
+	kubectl string
+	folder  string
+}
+
+// Outcome is what somebody sees after a kubectl command.
+type Outcome struct {
+	Command string
+	Output  string // standard output
+	Errors  string // standard error: refusals and warnings
+	Failed  bool
+}
+
+// Person gives somebody a client certificate signed by the cluster's client CA: CN is the user, O are the groups.
+func (plane *ControlPlane) Person(user string, groups ...string) (*Person, error) {
+	pair, err := plane.clients.Client(user, groups...)
+	if err != nil {
+		return nil, err
+	}
+	return plane.person(user, &pair, "")
+}
+
+// Component is the plain HTTPS client of something that is no person: a kubelet, a scheduler.
+func (plane *ControlPlane) Component(user string, groups ...string) (*Client, error) {
+	pair, err := plane.clients.Client(user, groups...)
+	if err != nil {
+		return nil, err
+	}
+	return newClient(plane.server, plane.servers.PEM, &pair, "")
+}
+
+// WithToken is somebody who got hold of a bearer token.
+func (plane *ControlPlane) WithToken(nickname, token string) (*Person, error) {
+	return plane.person(nickname, nil, token)
+}
+
+func (plane *ControlPlane) person(name string, pair *KeyPair, token string) (*Person, error) {
+	nickname := strings.NewReplacer(":", "-", "@", "-", "/", "-").Replace(name)
+	kubeconfig, err := plane.writeKubeconfig(nickname, pair, token)
+	if err != nil {
+		return nil, err
+	}
+	return &Person{Name: name, Kubeconfig: kubeconfig, kubectl: filepath.Join(plane.programs, "kubectl"), folder: plane.folder}, nil
+}
+
+// Kubectl runs one command.
+func (person *Person) Kubectl(arguments ...string) Outcome {
+	return person.KubectlWith("", arguments...)
+}
+
+// KubectlWith runs one command with a manifest on its standard input (`-f -`).
+func (person *Person) KubectlWith(manifest string, arguments ...string) Outcome {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	command := exec.CommandContext(ctx, person.kubectl, append([]string{"--kubeconfig=" + person.Kubeconfig}, arguments...)...)
+	command.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + person.folder} // HOME holds the discovery cache
+	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	command.Stdin = strings.NewReader(manifest)
+	var output, errors bytes.Buffer
+	command.Stdout, command.Stderr = &output, &errors
+	err := command.Run()
+	if ctx.Err() != nil {
+		errors.WriteString("(kubectl was stopped after 30 s)")
+	}
+	return Outcome{
+		Command: "kubectl " + strings.Join(arguments, " "),
+		Output:  output.String(),
+		Errors:  errors.String(),
+		Failed:  err != nil,
+	}
+}
+
+func (outcome Outcome) String() string {
+	return fmt.Sprintf("%s\n%s%s", outcome.Command, outcome.Output, outcome.Errors)
+}
+
+// writeKubeconfig writes one as JSON, which every reader of YAML accepts.
+func (plane *ControlPlane) writeKubeconfig(name string, pair *KeyPair, token string) (string, error) {
+	user := Object{}
+	if pair != nil {
+		user["client-certificate-data"] = pair.Certificate
+		user["client-key-data"] = pair.Key
+	}
+	if token != "" {
+		user["token"] = token
+	}
+	content, err := json.MarshalIndent(Object{
+		"apiVersion":      "v1",
+		"kind":            "Config",
+		"current-context": "lab",
+		"contexts":        []Object{{"name": "lab", "context": Object{"cluster": "lab", "user": name}}},
+		"clusters": []Object{{"name": "lab", "cluster": Object{
+			"server": plane.server, "certificate-authority-data": plane.servers.PEM}}},
+		"users": []Object{{"name": name, "user": user}},
+	}, "", "  ")
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(plane.folder, name+".kubeconfig")
+	return path, os.WriteFile(path, content, 0o600)
+}
