@@ -199,47 +199,61 @@ std::string_view Json::type_name() const {
 
 std::string Json::dump() const { return present_ ? simdjson::minify(element_) : std::string(); }
 
+namespace {
+
+bool equal_elements(element left, element right);
+
+// The API server writes the members of both in one order, so walking them together finds almost all of them. An index is
+// built for the rest: a lookup each would cost hostile objects n squared.
+bool equal_objects(simdjson::dom::object left, simdjson::dom::object right) {
+    std::unordered_map<std::string_view, element> index;
+    auto twin = right.begin();
+    for (const auto field : left) {
+        if (!(twin != right.end())) return false;
+        const std::string_view twin_key = twin.key();
+        if (twin_key == field.key) {
+            if (!equal_elements(field.value, twin.value())) return false;
+        } else {
+            if (index.empty()) {
+                for (const auto other : right) index.emplace(other.key, other.value);
+            }
+            const auto found = index.find(field.key);
+            if (found == index.end() || !equal_elements(field.value, found->second)) return false;
+        }
+        ++twin;
+    }
+    return !(twin != right.end());
+}
+
+bool equal_arrays(simdjson::dom::array left, simdjson::dom::array right) {
+    auto twin = right.begin();
+    for (const element item : left) {
+        if (!(twin != right.end()) || !equal_elements(item, *twin)) return false;
+        ++twin;
+    }
+    return !(twin != right.end());
+}
+
+bool equal_elements(element left, element right) {
+    if (left.type() != right.type()) return false;
+    switch (left.type()) {
+        case element_type::OBJECT: return equal_objects(simdjson::dom::object(left), simdjson::dom::object(right));
+        case element_type::ARRAY: return equal_arrays(simdjson::dom::array(left), simdjson::dom::array(right));
+        case element_type::STRING: return std::string_view(left) == std::string_view(right);
+        case element_type::BOOL: return bool(left) == bool(right);
+        case element_type::INT64: return std::int64_t(left) == std::int64_t(right);
+        case element_type::UINT64: return std::uint64_t(left) == std::uint64_t(right);
+        case element_type::DOUBLE: return double(left) == double(right);
+        case element_type::NULL_VALUE: return true;
+    }
+    return false;
+}
+
+}  // namespace
+
 bool equal(Json left, Json right) {
     if (!left.present() || !right.present()) return left.present() == right.present();
-    if (left.type_name() != right.type_name()) return false;
-    if (left.is_object()) {
-        if (left.size() != right.size()) return false;
-        // The API server writes members in one order, so the same walk through both finds most; an index is built for
-        // the rest, because a lookup each would cost hostile objects n squared.
-        std::vector<std::pair<std::string_view, Json>> members;
-        members.reserve(right.size());
-        right.each_member([&](std::string_view key, Json value) { members.emplace_back(key, value); });
-        std::unordered_map<std::string_view, Json> index;
-        std::size_t position = 0;
-        bool same = true;
-        left.each_member([&](std::string_view key, Json value) {
-            const auto& [twin_key, twin] = members[position++];
-            if (!same) return;
-            if (twin_key == key) {
-                same = equal(value, twin);
-                return;
-            }
-            if (index.empty()) index.insert(members.begin(), members.end());
-            const auto found = index.find(key);
-            same = found != index.end() && equal(value, found->second);
-        });
-        return same;
-    }
-    if (left.is_array()) {
-        if (left.size() != right.size()) return false;
-        std::vector<Json> items;
-        items.reserve(right.size());
-        right.each_item([&](Json item) { items.push_back(item); });
-        std::size_t index = 0;
-        bool same = true;
-        left.each_item([&](Json item) {
-            if (same) same = equal(item, items[index]);
-            ++index;
-        });
-        return same;
-    }
-    if (const auto text = left.string()) return *text == right.text();
-    return left.dump() == right.dump();
+    return equal_elements(left.element_, right.element_);
 }
 
 JsonReader::JsonReader(const Limits& limits) : limits_(limits), parser_(fresh_parser(limits)) {}

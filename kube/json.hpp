@@ -83,11 +83,12 @@ public:
     std::string dump() const;
 
 private:
+    friend bool equal(Json left, Json right);
     simdjson::dom::element element_;
     bool present_ = false;
 };
 
-// The same JSON value: members in any order, numbers by value, strings by content. Absent equals only absent.
+// The same JSON value: members in any order, strings by content, numbers by type and value. Absent equals only absent.
 bool equal(Json left, Json right);
 
 // Parses strictly. Beyond what simdjson refuses (syntax, UTF-8): more than `json_depth_max` levels, more than

@@ -1,0 +1,54 @@
+#include "policy/glob.hpp"
+
+#include <algorithm>
+
+namespace fluxgate::policy {
+
+namespace {
+
+// RBAC names and generated names may hold more than DNS characters, but never these.
+bool can_stand_in_a_name(char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte > 0x20 && byte < 0x7f && c != '/' && c != '%' && c != '"' && c != '?' && c != '[' && c != '{';
+}
+
+}  // namespace
+
+Result<Glob> Glob::compile(std::string_view pattern) {
+    if (pattern.empty()) return fail(Errc::invalid_argument, "a pattern must not be empty; use \"*\" for any name");
+    if (pattern.size() > 253) return fail(Errc::invalid_argument, "a pattern is at most 253 characters long");
+    if (!std::all_of(pattern.begin(), pattern.end(), can_stand_in_a_name)) {
+        return fail(Errc::invalid_argument, "\"" + std::string(pattern) + "\" has a character that no name has; only * is special in a pattern");
+    }
+    return Glob(std::string(pattern));
+}
+
+// Greedy with one point to return to: the last star seen.
+bool Glob::matches(std::string_view name) const {
+    std::size_t p = 0;
+    std::size_t n = 0;
+    std::size_t star = std::string::npos;
+    std::size_t star_name = 0;
+    while (n < name.size()) {
+        if (p < pattern_.size() && pattern_[p] == '*') {
+            star = p++;
+            star_name = n;
+        } else if (p < pattern_.size() && pattern_[p] == name[n]) {
+            ++p;
+            ++n;
+        } else if (star != std::string::npos) {
+            p = star + 1;
+            n = ++star_name;
+        } else {
+            return false;
+        }
+    }
+    while (p < pattern_.size() && pattern_[p] == '*') ++p;
+    return p == pattern_.size();
+}
+
+bool any_matches(const std::vector<Glob>& patterns, std::string_view name) {
+    return std::any_of(patterns.begin(), patterns.end(), [&](const Glob& glob) { return glob.matches(name); });
+}
+
+}  // namespace fluxgate::policy

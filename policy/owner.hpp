@@ -1,0 +1,16 @@
+#pragma once
+
+// Which Kustomization or HelmRelease an object came from, by the labels Flux puts on it. For people: labels are set by
+// clients, so the stored object is asked before the requested one, and nothing is decided by it.
+
+#include <string>
+
+#include "kube/admission_review.hpp"
+
+namespace fluxgate::policy {
+
+// "Kustomization flux-system/apps", "HelmRelease apps/shop", or a clause that says why there is none: "none (no Flux labels)",
+// "unknown (deployments.apps/scale carries no labels)".
+std::string describe_owner(const kube::Review& review);
+
+}  // namespace fluxgate::policy

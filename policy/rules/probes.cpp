@@ -1,0 +1,64 @@
+#include "policy/rules/probes.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace fluxgate::policy {
+
+namespace {
+
+const std::vector<std::string_view> kProbes{"livenessProbe", "readinessProbe", "startupProbe"};
+const std::vector<std::string_view> kKinds{"Pod",        "PodTemplate", "ReplicationController", "Deployment", "ReplicaSet",
+                                           "StatefulSet", "DaemonSet",   "Job",                   "CronJob"};
+
+bool has_handler(kube::Json probe) {
+    for (const std::string_view handler : {"httpGet", "tcpSocket", "exec", "grpc"}) {
+        if (!probe[handler].absent_or_null()) return true;
+    }
+    return false;
+}
+
+std::vector<std::string> decode_names(Mapping& fields, std::string_view key, const std::vector<std::string_view>& names) {
+    std::vector<std::string> list;
+    fields.each(key, [&](const kube::Node& item, const std::string& what) {
+        if (const auto index = one_of(item, what, names, fields.problems())) list.emplace_back(names[*index]);
+    });
+    return list;
+}
+
+}  // namespace
+
+ProbesRule ProbesRule::decode(Mapping& fields) {
+    ProbesRule rule;
+    rule.all = decode_names(fields, "all", kProbes);
+    rule.any = decode_names(fields, "any", kProbes);
+    rule.kinds = decode_names(fields, "kinds", kKinds);
+    fields.finish();
+    if (rule.all.empty() && rule.any.empty()) {
+        fields.problems().add(Errc::invalid_policy, fields.position(), "probes: demands nothing; list probes under all or any");
+    }
+    return rule;
+}
+
+void ProbesRule::judge(const kube::PodTemplate& pod, Findings& findings) const {
+    if (kinds.empty()) {
+        if (pod.kind == "Job" || pod.kind == "CronJob") return;
+    } else if (std::find(kinds.begin(), kinds.end(), pod.kind) == kinds.end()) {
+        return;
+    }
+    if (pod.kind == "Pod" && std::find(kinds.begin(), kinds.end(), "Job") == kinds.end() && kube::has_controller_owner(pod.metadata, "Job")) return;
+
+    pod.each_container([&](const kube::Container& container) {
+        if (container.type != kube::ContainerType::container && container.type != kube::ContainerType::sidecar) return;
+        for (const std::string& probe : all) {
+            if (has_handler(container.json[probe])) continue;
+            findings.add(pod.path_of(container) + "." + probe, "(absent)", "a probe with httpGet, tcpSocket, exec or grpc");
+        }
+        if (any.empty()) return;
+        const bool found = std::any_of(any.begin(), any.end(), [&](const std::string& probe) { return has_handler(container.json[probe]); });
+        if (!found) findings.add(pod.path_of(container), "(no " + fmt::format("{}", fmt::join(any, ", no ")) + ")", fmt::format("at least one of {}", fmt::join(any, ", ")));
+    });
+}
+
+}  // namespace fluxgate::policy

@@ -1,0 +1,163 @@
+#include "policy/rules/resources.hpp"
+
+#include <algorithm>
+#include <optional>
+
+#include "kube/path.hpp"
+
+namespace fluxgate::policy {
+
+namespace {
+
+// A quantity as an object states it: a string, or an integer.
+struct Stated {
+    std::string text;
+    kube::Quantity quantity;
+};
+
+// One container's requests and limits, with what stands in for them.
+class ContainerResources {
+public:
+    ContainerResources(const kube::PodTemplate& pod, const kube::Container& container, Findings& findings)
+        : pod_(pod), container_(container), own_(container.json["resources"]), pods_(pod.spec["resources"]), findings_(findings) {}
+
+    std::string path(std::string_view list, std::string_view resource) const {
+        std::string path = pod_.path_of(container_) + ".resources." + std::string(list);
+        kube::append_field(path, resource);
+        return path;
+    }
+
+    std::optional<Stated> limit(std::string_view resource) { return first_of({own_["limits"][resource], pods_["limits"][resource]}); }
+    std::optional<Stated> request(std::string_view resource) {
+        return first_of({own_["requests"][resource], own_["limits"][resource], pods_["requests"][resource], pods_["limits"][resource]});
+    }
+
+    // Each quantity of the container must parse, asked for or not.
+    void report_unreadable() {
+        for (const std::string_view list : {"requests", "limits"}) {
+            own_[list].each_member([&](std::string_view resource, kube::Json value) {
+                if (!value.absent_or_null() && !read(value)) findings_.add(path(list, resource), show(value), "a quantity such as 100m or 128Mi");
+            });
+        }
+    }
+
+private:
+    static std::string show(kube::Json value) {
+        const std::string text = value.is_string() ? kube::quoted(value.text()) : value.dump();
+        return text.size() <= 80 ? text : text.substr(0, 77) + "...";
+    }
+
+    static std::optional<Stated> read(kube::Json value) {
+        const std::string text = value.is_string() ? std::string(value.text()) : value.dump();
+        const auto quantity = kube::Quantity::parse(text);
+        if (!quantity) return std::nullopt;
+        return Stated{text, *quantity};
+    }
+
+    static std::optional<Stated> first_of(std::initializer_list<kube::Json> places) {
+        for (const kube::Json place : places) {
+            if (place.absent_or_null()) continue;
+            const auto stated = read(place);
+            if (stated && !stated->quantity.is_zero()) return stated;
+        }
+        return std::nullopt;
+    }
+
+    const kube::PodTemplate& pod_;
+    const kube::Container& container_;
+    kube::Json own_;
+    kube::Json pods_;
+    Findings& findings_;
+};
+
+std::string shown(const std::optional<Stated>& stated) { return stated ? "\"" + stated->text + "\"" : "(absent)"; }
+
+std::vector<ResourcesRule::Bound> decode_bounds(Mapping& fields, std::string_view key) {
+    std::vector<ResourcesRule::Bound> bounds;
+    const kube::Node* map = fields.field(key);
+    if (!map) return bounds;
+    if (map->kind() != kube::Node::Kind::mapping) {
+        fields.problem(key, "expected a mapping from resource names to quantities");
+        return bounds;
+    }
+    for (const kube::Entry& entry : map->entries()) {
+        auto quantity = kube::Quantity::parse(entry.value.text());
+        if (!quantity || quantity->is_zero()) {
+            fields.problems().add(Errc::invalid_quantity, entry.value.position(),
+                                  fields.name_of(key) + "." + entry.key + ": expected a quantity above zero such as \"100m\" or \"4Gi\"");
+            continue;
+        }
+        bounds.push_back({entry.key, entry.value.text(), *quantity});
+    }
+    return bounds;
+}
+
+bool contains(const std::vector<std::string>& list, const std::string& item) { return std::find(list.begin(), list.end(), item) != list.end(); }
+
+}  // namespace
+
+ResourcesRule ResourcesRule::decode(Mapping& fields) {
+    ResourcesRule rule;
+    rule.requests = fields.strings("requests");
+    rule.limits = fields.strings("limits");
+    rule.min = decode_bounds(fields, "min");
+    rule.max = decode_bounds(fields, "max");
+    rule.ratio = decode_bounds(fields, "maxLimitRequestRatio");
+    if (fields.field("containerTypes")) {
+        rule.containers = rule.init_containers = rule.sidecars = false;
+        fields.each("containerTypes", [&](const kube::Node& item, const std::string& what) {
+            const auto type = one_of(item, what, {"containers", "initContainers", "sidecars"}, fields.problems());
+            if (type == 0) rule.containers = true;
+            if (type == 1) rule.init_containers = true;
+            if (type == 2) rule.sidecars = true;
+        });
+        if (!rule.containers && !rule.init_containers && !rule.sidecars) fields.problem("containerTypes", "names no container type, so the rule would judge nothing");
+    }
+    fields.finish();
+    if (rule.requests.empty() && rule.limits.empty() && rule.min.empty() && rule.max.empty() && rule.ratio.empty()) {
+        fields.problems().add(Errc::invalid_policy, fields.position(), "resources: demands nothing; give requests, limits, min, max or maxLimitRequestRatio");
+    }
+    return rule;
+}
+
+void ResourcesRule::judge(const kube::PodTemplate& pod, Findings& findings) const {
+    pod.each_container([&](const kube::Container& container) {
+        switch (container.type) {
+            case kube::ContainerType::container: if (!containers) return; break;
+            case kube::ContainerType::init_container: if (!init_containers) return; break;
+            case kube::ContainerType::sidecar: if (!sidecars) return; break;
+            case kube::ContainerType::ephemeral: return;
+        }
+        ContainerResources resources(pod, container, findings);
+        resources.report_unreadable();
+        for (const std::string& resource : requests) {
+            if (!resources.request(resource)) findings.add(resources.path("requests", resource), "(absent)", "a " + resource + " request");
+        }
+        for (const std::string& resource : limits) {
+            if (!resources.limit(resource)) findings.add(resources.path("limits", resource), "(absent)", "a " + resource + " limit");
+        }
+        for (const Bound& bound : min) {
+            const auto request = resources.request(bound.resource);
+            if (!request && contains(requests, bound.resource)) continue;  // said already
+            if (!request || request->quantity < bound.quantity) findings.add(resources.path("requests", bound.resource), shown(request), "at least \"" + bound.text + "\"");
+        }
+        for (const Bound& bound : max) {
+            const auto limit = resources.limit(bound.resource);
+            const auto request = resources.request(bound.resource);
+            if (request && request->quantity > bound.quantity && (!limit || limit->quantity <= bound.quantity)) {
+                findings.add(resources.path("requests", bound.resource), shown(request), "at most \"" + bound.text + "\"");
+            }
+            if (!limit && contains(limits, bound.resource)) continue;  // said already
+            if (!limit || limit->quantity > bound.quantity) findings.add(resources.path("limits", bound.resource), shown(limit), "at most \"" + bound.text + "\"");
+        }
+        for (const Bound& bound : ratio) {
+            const auto limit = resources.limit(bound.resource);
+            const auto request = resources.request(bound.resource);
+            if (limit && request && !kube::ratio_exceeds(limit->quantity, request->quantity, bound.quantity)) continue;
+            if (!limit && contains(limits, bound.resource)) continue;
+            findings.add(resources.path("limits", bound.resource), shown(limit), "at most " + bound.text + " times the request (" + shown(request) + ")");
+        }
+    });
+}
+
+}  // namespace fluxgate::policy

@@ -1,0 +1,74 @@
+#pragma once
+
+// What policy says about one review. Values: copyable, comparable, printable.
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.hpp"
+
+namespace fluxgate::policy {
+
+// What a policy does with a violation (`validationActions`, the words of ValidatingAdmissionPolicy).
+enum class Action : std::uint8_t {
+    deny,   // refuse the write
+    warn,   // let it through with a warning to the client, and record it
+    audit,  // let it through and record it
+};
+std::string_view to_string(Action action);
+
+struct Violation {
+    std::string policy;
+    std::string rule;
+    std::string path;  // .spec.template.spec.containers[name="web"].image; "." is the whole object
+    std::string have;
+    std::string want;
+    Action action = Action::deny;
+
+    friend bool operator==(const Violation&, const Violation&) = default;
+};
+
+// "production/probes .spec…containers[name="web"].readinessProbe: have (absent), want a probe"
+std::string to_string(const Violation& violation);
+
+// How strongly the request proves who is asking. For a service account pod_bound > token > impersonated, for a user
+// certificate > impersonated; none proves nothing.
+enum class Assurance : std::uint8_t { none, impersonated, token, pod_bound, certificate };
+std::string_view to_string(Assurance assurance);
+
+// Which promise the audit log makes for this write.
+enum class WriteClass : std::uint8_t {
+    unguarded,    // no lock matched and nothing was found: nobody asked us to remember it
+    routine,      // by a writer of every lock that matched: never held up for the log's sake
+    exceptional,  // let through although a rule was violated or the caller is no writer: durable before it is allowed
+};
+std::string_view to_string(WriteClass write_class);
+
+struct Verdict {
+    bool allowed = true;
+    WriteClass write_class = WriteClass::unguarded;
+    // False for a dry run of something that a dry run does not do: judged, answered, not recorded.
+    bool effective = true;
+    std::string_view writer;  // the profile that let it pass; alive as long as the policy set
+    Assurance assurance = Assurance::none;
+    // In the order of policies, rules and fields; at most kViolationsMax, `omitted` counts the rest.
+    std::vector<Violation> violations;
+    std::size_t violations_omitted = 0;
+    std::vector<std::string> warnings;  // not yet cut to length
+    std::string owner;                  // "Kustomization flux-system/apps", or why it is not known; set when a rule was violated
+    std::string guidance;               // of the first policy that denies, with {owner} filled in
+    std::vector<std::string> compliance;  // of the policies violated
+    std::optional<Error> error;           // set when no verdict could be reached
+
+    // The only way from an error to a verdict: a denial that says why.
+    static Verdict undecided(Error error);
+};
+
+// A pod has at most some hundred containers and a rule a handful of demands; an object made to overflow the log stops here.
+inline constexpr std::size_t kViolationsMax = 10'000;
+
+}  // namespace fluxgate::policy
