@@ -1,0 +1,78 @@
+#include "audit/record.hpp"
+
+#include <nlohmann/json.hpp>
+
+namespace fluxgate::audit {
+
+namespace {
+
+constexpr std::string_view kSchema = "fluxgate.dev/record/v1";
+
+using nlohmann::ordered_json;
+
+// Absent rather than empty, so that a line holds what is known.
+void put(ordered_json& json, const char* key, const std::string& text) {
+    if (!text.empty()) json[key] = text;
+}
+
+ordered_json to_json(const RecordedViolation& violation) {
+    return ordered_json{{"policy", violation.policy}, {"rule", violation.rule}, {"path", violation.path},
+                        {"have", violation.have},     {"want", violation.want}, {"action", violation.action}};
+}
+
+}  // namespace
+
+std::string to_json(const Record& record, std::uint64_t sequence) {
+    ordered_json request{{"operation", record.operation}};
+    put(request, "group", record.group);
+    put(request, "version", record.version);
+    put(request, "resource", record.resource);
+    put(request, "subResource", record.sub_resource);
+    put(request, "kind", record.kind);
+    put(request, "namespace", record.namespace_name);
+    put(request, "name", record.name);
+    put(request, "objectUid", record.object_uid);
+    if (record.dry_run) request["dryRun"] = true;
+    put(request, "fieldManager", record.field_manager);
+
+    ordered_json user{{"username", record.username}};
+    put(user, "uid", record.user_uid);
+    if (!record.groups.empty()) user["groups"] = record.groups;
+    for (const auto& [key, value] : record.evidence) user["evidence"][key] = value;
+    put(user, "assurance", record.assurance);
+    put(user, "writer", record.writer);
+
+    ordered_json json{{"schema", kSchema}, {"sequence", sequence}, {"id", record.id}, {"time", format_rfc3339(record.time)},
+                      {"decision", record.decision}, {"class", record.write_class}};
+    put(json, "error", record.error);
+    json["request"] = std::move(request);
+    json["user"] = std::move(user);
+    put(json, "owner", record.owner);
+    if (!record.violations.empty()) {
+        ordered_json& list = json["violations"] = ordered_json::array();
+        for (const RecordedViolation& violation : record.violations) list.push_back(to_json(violation));
+    }
+    if (record.violations_omitted > 0) json["violationsOmitted"] = record.violations_omitted;
+    if (!record.compliance.empty()) json["compliance"] = record.compliance;
+    put(json, "policySet", record.policy_set);
+    put(json, "cluster", record.cluster);
+    put(json, "replica", record.replica);
+    // Texts come out of reviews, which are UTF-8; `replace` is for the odd cut in between.
+    return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+}
+
+Result<RecordLine> parse_line(std::string_view line) {
+    const auto json = nlohmann::json::parse(line, nullptr, false);
+    if (!json.is_object()) return fail(Errc::invalid_json, "the line is no JSON object");
+    const auto schema = json.find("schema");
+    if (schema == json.end() || *schema != kSchema) return fail(Errc::unsupported_version, "the line is no record of the schema " + std::string(kSchema));
+    const auto sequence = json.find("sequence");
+    const auto id = json.find("id");
+    const auto decision = json.find("decision");
+    if (sequence == json.end() || !sequence->is_number_unsigned()) return fail(Errc::missing_field, "the record has no sequence");
+    if (id == json.end() || !id->is_string() || decision == json.end() || !decision->is_string()) return fail(Errc::missing_field, "the record has no id or decision");
+    const auto violations = json.find("violations");
+    return RecordLine{sequence->get<std::uint64_t>(), id->get<std::string>(), decision->get<std::string>(), violations == json.end() ? 0 : violations->size()};
+}
+
+}  // namespace fluxgate::audit

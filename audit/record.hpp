@@ -1,0 +1,75 @@
+#pragma once
+
+// One entry of the audit log, as a value. It holds names and fields, never a whole object and never a secret value.
+// `to_json` is the schema `fluxgate.dev/record/v1`: docs/reference/records.md.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/error.hpp"
+
+namespace fluxgate::audit {
+
+struct RecordedViolation {
+    std::string policy;
+    std::string rule;
+    std::string path;
+    std::string have;
+    std::string want;
+    std::string action;  // Deny, Warn, Audit
+
+    friend bool operator==(const RecordedViolation&, const RecordedViolation&) = default;
+};
+
+struct Record {
+    std::string id;  // the uid of the AdmissionRequest, so that it can be found in the API server's audit log
+    WallTime time;
+    std::string decision;     // "denied", "allowed"
+    std::string write_class;  // "unguarded", "routine", "exceptional"
+    std::string error;        // why no verdict could be reached; empty otherwise
+
+    std::string operation;  // CREATE, UPDATE, DELETE, CONNECT
+    std::string group;
+    std::string version;
+    std::string resource;
+    std::string sub_resource;
+    std::string kind;
+    std::string namespace_name;
+    std::string name;
+    std::string object_uid;
+    bool dry_run = false;
+    std::string field_manager;  // a hint: set by the client
+
+    std::string username;
+    std::string user_uid;
+    std::vector<std::string> groups;
+    std::vector<std::pair<std::string, std::string>> evidence;  // the extras of authentication.kubernetes.io
+    std::string assurance;
+    std::string writer;  // the profile, empty if none
+    std::string owner;   // Kustomization or HelmRelease by label
+
+    std::vector<RecordedViolation> violations;
+    std::uint64_t violations_omitted = 0;
+    std::vector<std::string> compliance;
+    std::string policy_set;  // digest of the set that judged
+    std::string cluster;     // --cluster-name
+    std::string replica;     // host name: the pod
+};
+
+// One line of JSON without the line feed. `sequence` counts the records of one log directory from 1.
+std::string to_json(const Record& record, std::uint64_t sequence);
+
+// What a reader needs of a line, checked: schema, sequence, id. Errors: invalid_json, missing_field, unsupported_version.
+struct RecordLine {
+    std::uint64_t sequence = 0;
+    std::string id;
+    std::string decision;
+    std::size_t violations = 0;
+};
+Result<RecordLine> parse_line(std::string_view line);
+
+}  // namespace fluxgate::audit
