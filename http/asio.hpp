@@ -1,0 +1,27 @@
+#pragma once
+
+// Asio's types with the concrete executor: its type-erased default costs an allocation and virtual calls per operation.
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/basic_socket_acceptor.hpp>
+#include <boost/asio/basic_stream_socket.hpp>
+#include <boost/asio/basic_waitable_timer.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <chrono>
+
+namespace fluxgate::http {
+
+using Executor = boost::asio::io_context::executor_type;
+template <class T = void>
+using Task = boost::asio::awaitable<T, Executor>;
+using Socket = boost::asio::basic_stream_socket<boost::asio::ip::tcp, Executor>;
+using Acceptor = boost::asio::basic_socket_acceptor<boost::asio::ip::tcp, Executor>;
+using Endpoint = boost::asio::ip::tcp::endpoint;
+using Timer = boost::asio::basic_waitable_timer<std::chrono::steady_clock, boost::asio::wait_traits<std::chrono::steady_clock>, Executor>;
+
+inline constexpr boost::asio::use_awaitable_t<Executor> kAwait;
+
+}  // namespace fluxgate::http
