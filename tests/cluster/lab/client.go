@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -159,4 +160,10 @@ func (object Object) Condition(kind string) (status, message string) {
 		}
 	}
 	return status, message
+}
+
+// NotFound says whether the API server answered that there is no such object.
+func NotFound(err error) bool {
+	var refused *RefusedError
+	return errors.As(err, &refused) && refused.Code == http.StatusNotFound
 }

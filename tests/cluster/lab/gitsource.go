@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"time"
 )
 
 // GitSource is a real Git repository together with the part of Flux's source-controller that matters here: each commit is
@@ -107,7 +106,6 @@ func (source *GitSource) Push(message string) (revision string, err error) {
 	source.mutex.Unlock()
 
 	revision = "main@sha1:" + commit
-	now := time.Now().UTC().Format(time.RFC3339)
 	return revision, source.admin.Patch(gitRepository+"/status", Object{"status": Object{
 		"observedGeneration": 1,
 		"artifact": Object{
@@ -116,11 +114,11 @@ func (source *GitSource) Push(message string) (revision string, err error) {
 			"revision":       revision,
 			"digest":         fmt.Sprintf("sha256:%x", sha256.Sum256(archive.Bytes())),
 			"size":           archive.Len(),
-			"lastUpdateTime": now,
+			"lastUpdateTime": now(),
 		},
 		"conditions": []Object{{
 			"type": "Ready", "status": "True", "reason": "Succeeded", "observedGeneration": 1,
-			"lastTransitionTime": now, "message": "stored artifact for revision '" + revision + "'"}},
+			"lastTransitionTime": now(), "message": "stored artifact for revision '" + revision + "'"}},
 	}})
 }
 

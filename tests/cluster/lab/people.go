@@ -39,15 +39,6 @@ func (plane *ControlPlane) Person(user string, groups ...string) (*Person, error
 	return plane.person(user, &pair, "")
 }
 
-// Component is the plain HTTPS client of something that is no person: a kubelet, a scheduler.
-func (plane *ControlPlane) Component(user string, groups ...string) (*Client, error) {
-	pair, err := plane.clients.Client(user, groups...)
-	if err != nil {
-		return nil, err
-	}
-	return newClient(plane.server, plane.servers.PEM, &pair, "")
-}
-
 // WithToken is somebody who got hold of a bearer token.
 func (plane *ControlPlane) WithToken(nickname, token string) (*Person, error) {
 	return plane.person(nickname, nil, token)
@@ -92,6 +83,9 @@ func (person *Person) KubectlWith(manifest string, arguments ...string) Outcome 
 func (outcome Outcome) String() string {
 	return fmt.Sprintf("%s\n%s%s", outcome.Command, outcome.Output, outcome.Errors)
 }
+
+// Token is the output of `kubectl create token`.
+func (outcome Outcome) Token() string { return strings.TrimSpace(outcome.Output) }
 
 // writeKubeconfig writes one as JSON, which every reader of YAML accepts.
 func (plane *ControlPlane) writeKubeconfig(name string, pair *KeyPair, token string) (string, error) {

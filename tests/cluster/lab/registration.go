@@ -2,6 +2,7 @@ package lab
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -31,4 +32,23 @@ func (lab *Lab) Register(manifest, address string, ca *Authority, guarded func()
 func (lab *Lab) DryRunConfigMap(namespace string) error {
 	return lab.Admin.Do(http.MethodPost, "/api/v1/namespaces/"+namespace+"/configmaps?dryRun=All", plainJSON, Object{
 		"apiVersion": "v1", "kind": "ConfigMap", "metadata": Object{"name": "is-the-guard-there"}}, nil)
+}
+
+// RegisterGuard registers Fluxgate, which must not be running yet: that the API server refuses a write because it cannot
+// reach the webhook is the proof that it has begun to call it.
+func (lab *Lab) RegisterGuard(guard *Guard) error {
+	const namespace = "somewhere" // guarded by the registration, matched by no policy
+	if outcome := lab.Operator.Kubectl("create", "namespace", namespace); outcome.Failed {
+		return fmt.Errorf("%s", outcome)
+	}
+	return lab.Register("webhook.yaml", guard.Address, guard.CA, func() error {
+		err := lab.DryRunConfigMap(namespace)
+		if err == nil {
+			return errors.New("the API server does not call the webhook yet")
+		}
+		if !strings.Contains(err.Error(), "failed calling webhook") {
+			return fmt.Errorf("the API server does not fail closed: %w", err)
+		}
+		return nil
+	})
 }

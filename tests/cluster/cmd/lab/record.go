@@ -38,9 +38,10 @@ func record(it *lab.Lab, folder string) error {
 }
 
 func fluxAndControllersAtWork(story *story) {
-	story.when("Flux applies the first commit", story.commit("namespaces.yaml", "web.yaml", "staging-web.yaml", "autoscaler.yaml", "shop.yaml"))
+	story.when("Flux applies the first commit", story.commit("namespaces.yaml", "web.yaml", "staging-web.yaml", "autoscaler.yaml", "quota.yaml", "shop.yaml"))
 	story.keep("flux-creates.json", review{fluxUser, "CREATE", "deployments", "production/web"})
 	story.keep("replicaset-creates-pod.json", review{controller + "replicaset-controller", "CREATE", "pods", "production/"})
+	story.keep("apiserver-updates-quota-status.json", review{"system:apiserver", "UPDATE", "resourcequotas/status", "production/roof"})
 
 	story.when("the scheduler and the kubelet take a Pod", story.runPod)
 	story.keep("scheduler-binds-pod.json", review{scheduler, "CREATE", "pods/binding", "production/web-"})
@@ -118,6 +119,12 @@ func deletions(story *story, person *somebody) {
 	story.when("alice deletes all Deployments at once", person.kubectl("delete", "--raw", "/apis/apps/v1/namespaces/production/deployments"))
 	story.keep("person-deletes-collection.json", review{alice, "DELETE", "deployments", "production/"})
 	story.nameless()
+
+	story.when("the kubelet has ended the Pod", story.endPod)
+	story.keep("node-deletes-pod.json", review{kubelet, "DELETE", "pods", "production/web-"})
+
+	story.when("everything leaves Git, the namespaces too", story.remove("namespaces.yaml", "web.yaml", "staging-web.yaml", "autoscaler.yaml", "quota.yaml", "bad.yaml"))
+	story.keep("namespace-controller-deletes.json", review{controller + "namespace-controller", "DELETE", "configmaps", "production/"})
 }
 
 // registerRecorder needs no namespace to exist yet: a token request of a service account in flux-system is enough to see
@@ -211,12 +218,12 @@ func (story *story) edit(app, old, new string) func() error {
 	}
 }
 
-func (story *story) remove(app string) func() error {
+func (story *story) remove(apps ...string) func() error {
 	return func() error {
-		if err := story.lab.Git.Remove(app); err != nil {
+		if err := story.lab.Git.Remove(apps...); err != nil {
 			return err
 		}
-		return story.applied(story.lab.Git.Push("remove " + app))
+		return story.applied(story.lab.Git.Push("remove " + strings.Join(apps, ", ")))
 	}
 }
 
@@ -227,10 +234,9 @@ func (story *story) applied(revision string, err error) error {
 	return story.lab.Flux.Applied(revision)
 }
 
-// runPod does what a scheduler and a kubelet do with one Pod of web, up to the point where a container would start.
+// runPod waits for a Pod of web and has it placed.
 func (story *story) runPod() error {
-	var pod lab.Object
-	err := lab.Eventually(10*time.Second, func() error {
+	return lab.Eventually(10*time.Second, func() error {
 		pods, err := story.lab.Admin.List("/api/v1/namespaces/production/pods?labelSelector=app%3Dweb")
 		if err != nil {
 			return err
@@ -238,41 +244,16 @@ func (story *story) runPod() error {
 		if len(pods) == 0 {
 			return fmt.Errorf("web has no Pod")
 		}
-		pod = pods[0]
+		if err := story.lab.RunPod("production", pods[0].Text("metadata", "name")); err != nil {
+			return lab.Permanent(err)
+		}
 		return nil
 	})
-	if err != nil {
-		return err
-	}
-	name, uid := pod.Text("metadata", "name"), pod.Text("metadata", "uid")
-	path := "/api/v1/namespaces/production/pods/" + name
+}
 
-	asScheduler, err := story.lab.Component(scheduler)
-	if err != nil {
-		return err
-	}
-	if _, err := asScheduler.Create(path+"/binding", lab.Object{
-		"apiVersion": "v1", "kind": "Binding", "metadata": lab.Object{"name": name},
-		"target": lab.Object{"apiVersion": "v1", "kind": "Node", "name": "node-1"}}); err != nil {
-		return err
-	}
-
-	asKubelet, err := story.lab.Component(kubelet, "system:nodes")
-	if err != nil {
-		return err
-	}
-	// The node authorizer learns of the binding through a watch of its own.
-	err = lab.Eventually(10*time.Second, func() error {
-		_, err := asKubelet.Create("/api/v1/namespaces/production/serviceaccounts/default/token", lab.Object{
-			"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
-			"spec": lab.Object{"boundObjectRef": lab.Object{"apiVersion": "v1", "kind": "Pod", "name": name, "uid": uid}}})
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	return asKubelet.Patch(path+"/status", lab.Object{"status": lab.Object{
-		"hostIP": "10.1.0.4", "startTime": "2026-12-01T08:00:00Z"}})
+// endPod waits until the garbage collector has reached the Pod that runPod placed, and ends it.
+func (story *story) endPod() error {
+	return lab.Eventually(10*time.Second, func() error { return story.lab.EndPods("production") })
 }
 
 // somebody is a person of the story.
@@ -310,7 +291,7 @@ func (one *somebody) apply(app string) func() error {
 
 func (one *somebody) mintToken() error {
 	outcome := one.as.Kubectl("-n", "flux-system", "create", "token", "kustomize-controller")
-	one.minted = strings.TrimSpace(outcome.Output)
+	one.minted = outcome.Token()
 	return failure(outcome)
 }
 

@@ -1,0 +1,129 @@
+package lab
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Guard is Fluxgate: the real binary with the policies of policies/, on loopback. It can be stopped and started again at
+// the same address, as a Service's pods can.
+type Guard struct {
+	Address string // of the TLS port
+	CA      *Authority
+	Audit   string // the audit directory
+
+	program, policies        string
+	folder, certificate, key string
+	health, metrics          string
+
+	process *Process
+}
+
+// NewGuard prepares keys and ports and starts nothing.
+func (lab *Lab) NewGuard() (*Guard, error) {
+	program := os.Getenv("FLUXGATE")
+	if program == "" {
+		return nil, errors.New("FLUXGATE does not name a binary; start this with tests/cluster/run")
+	}
+	ca, err := NewAuthority("lab webhook")
+	if err != nil {
+		return nil, err
+	}
+	pair, err := ca.Server("fluxgate", "fluxgate.fluxgate-system.svc")
+	if err != nil {
+		return nil, err
+	}
+	certificate, key, err := pair.Write(lab.Folder, "fluxgate")
+	if err != nil {
+		return nil, err
+	}
+	audit := filepath.Join(lab.Folder, "audit")
+	if err := os.Mkdir(audit, 0o700); err != nil {
+		return nil, err
+	}
+	var listen, health, metrics int
+	if err := freePorts(&listen, &health, &metrics); err != nil {
+		return nil, err
+	}
+	return &Guard{
+		Address: loopback(listen), CA: ca, Audit: audit,
+		program: program, policies: filepath.Join(lab.Source, "policies"),
+		folder: lab.Folder, certificate: certificate, key: key,
+		health: loopback(health), metrics: loopback(metrics),
+	}, nil
+}
+
+// Start returns when the server says that it is ready.
+func (guard *Guard) Start() (err error) {
+	policies, err := filepath.Abs(guard.policies)
+	if err != nil {
+		return err
+	}
+	guard.process, err = startProcess(guard.folder, "fluxgate", guard.program, nil, "serve",
+		"--policies", policies, "--audit", guard.Audit,
+		"--tls-cert", guard.certificate, "--tls-key", guard.key,
+		"--listen", guard.Address, "--health-listen", guard.health, "--metrics-listen", guard.metrics,
+		"--drain-time", "1s")
+	if err != nil {
+		return err
+	}
+	return guard.process.untilReady(10*time.Second, func() error {
+		return answersOK("http://" + guard.health + "/readyz?verbose")
+	})
+}
+
+// Stop sends SIGTERM and returns the program's own exit: nil for code 0.
+func (guard *Guard) Stop() error { return guard.process.Stop(15 * time.Second) }
+
+// Alive complains when the server has gone without being asked to.
+func (guard *Guard) Alive() error {
+	if !guard.process.Running() {
+		return errors.New("fluxgate has exited\n" + guard.process.Tail(30))
+	}
+	return nil
+}
+
+// Records reads the audit directory: JSON Lines, one object per record.
+func (guard *Guard) Records() (records []Object, err error) {
+	err = filepath.WalkDir(guard.Audit, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		found, err := jsonLines(path)
+		records = append(records, found...)
+		return err
+	})
+	return records, err
+}
+
+// jsonLines skips lines that are no JSON object: the last one may still be being written.
+func jsonLines(path string) (objects []Object, err error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	lines := bufio.NewScanner(file)
+	lines.Buffer(nil, 4<<20)
+	for lines.Scan() {
+		var object Object
+		if json.Unmarshal(lines.Bytes(), &object) == nil && object != nil {
+			objects = append(objects, object)
+		}
+	}
+	return objects, lines.Err()
+}
+
+// APIAudit reads the API server's own audit log.
+func (plane *ControlPlane) APIAudit() ([]Object, error) { return jsonLines(plane.AuditLog) }
+
+// DeniedByUs says whether an event of the API server's audit log is a request that Fluxgate refused.
+func DeniedByUs(event Object) bool {
+	return strings.Contains(event.Text("responseStatus", "message"), "Fluxgate denied")
+}

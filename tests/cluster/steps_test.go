@@ -1,0 +1,213 @@
+package cluster
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"fluxgate.dev/tests/cluster/lab"
+)
+
+const (
+	deployments = "/apis/apps/v1/namespaces/production/deployments"
+	pods        = "/api/v1/namespaces/production/pods"
+
+	cronPatience = 75 * time.Second // a CronJob starts with a minute
+)
+
+// inGit publishes what `change` does to the repository and returns the revision.
+func inGit(t *testing.T, message string, change ...error) string {
+	t.Helper()
+	for _, err := range change {
+		must(t, err)
+	}
+	revision, err := cluster.Git.Push(message)
+	must(t, err)
+	return revision
+}
+
+// file puts a file of apps/ into the repository's working tree.
+func file(name string) error {
+	content, err := cluster.App(name)
+	if err != nil {
+		return err
+	}
+	return cluster.Git.Write(name, content)
+}
+
+func edited(name, old, new string) error { return cluster.Git.Replace(name, old, new) }
+func removed(names ...string) error      { return cluster.Git.Remove(names...) }
+
+func fluxApplies(t *testing.T, revision string) {
+	t.Helper()
+	must(t, cluster.Flux.Applied(revision))
+}
+
+// denial is our message, taken apart.
+type denial struct {
+	first      string // "Fluxgate denied ... (record ...)"
+	record     string
+	violations []string
+	rest       []string // owner and guidance
+	text       string
+}
+
+var recordInMessage = regexp.MustCompile(`\(record ([0-9a-f-]{36})\)`)
+
+// refused fails the test unless kubectl reports that Fluxgate denied it.
+func refused(t *testing.T, outcome lab.Outcome) denial {
+	t.Helper()
+	if !outcome.Failed {
+		t.Fatalf("nobody refused this:\n%s", outcome)
+	}
+	return denialIn(t, outcome.Errors)
+}
+
+func denialIn(t *testing.T, message string) denial {
+	t.Helper()
+	at := strings.Index(message, "Fluxgate denied ")
+	if at < 0 {
+		t.Fatalf("this is no denial by Fluxgate:\n%s", message)
+	}
+	found := denial{text: message[at:]}
+	lines := strings.Split(strings.TrimSpace(found.text), "\n")
+	found.first = lines[0]
+	id := recordInMessage.FindStringSubmatch(found.first)
+	if id == nil {
+		t.Fatalf("the denial names no record:\n%s", found.text)
+	}
+	found.record = id[1]
+	for _, line := range lines[1:] {
+		if strings.HasPrefix(line, "- ") {
+			found.violations = append(found.violations, line)
+		} else {
+			found.rest = append(found.rest, line)
+		}
+	}
+	return found
+}
+
+func (found denial) startsWith(t *testing.T, want string) {
+	t.Helper()
+	if !strings.HasPrefix(found.first, want) {
+		t.Errorf("the denial begins\n  %s\nnot\n  %s", found.first, want)
+	}
+}
+
+// names checks that one violation begins so.
+func (found denial) names(t *testing.T, violation string) {
+	t.Helper()
+	if !slices.ContainsFunc(found.violations, func(line string) bool { return strings.HasPrefix(line, violation) }) {
+		t.Errorf("no violation begins %q in:\n%s", violation, found.text)
+	}
+}
+
+func (found denial) saysNothingOf(t *testing.T, text string) {
+	t.Helper()
+	if strings.Contains(found.text, text) {
+		t.Errorf("the denial should not mention %q:\n%s", text, found.text)
+	}
+}
+
+func (found denial) has(t *testing.T, line string) {
+	t.Helper()
+	if !slices.Contains(found.rest, line) {
+		t.Errorf("the denial lacks the line %q:\n%s", line, found.text)
+	}
+}
+
+// allowed fails the test unless kubectl succeeded.
+func allowed(t *testing.T, outcome lab.Outcome) {
+	t.Helper()
+	if outcome.Failed {
+		t.Fatalf("refused:\n%s", outcome)
+	}
+}
+
+// unreachable fails the test unless the API server refused because it could not ask Fluxgate.
+func unreachable(t *testing.T, outcome lab.Outcome) {
+	t.Helper()
+	if !outcome.Failed || !strings.Contains(outcome.Errors, "failed calling webhook") {
+		t.Fatalf("the API server did not fail closed:\n%s", outcome)
+	}
+}
+
+// recordOf returns the record that a denial names.
+func recordOf(t *testing.T, found denial) lab.Object {
+	t.Helper()
+	records, err := guard.Records()
+	must(t, err)
+	for _, record := range records {
+		if record.Text("id") == found.record {
+			return record
+		}
+	}
+	t.Fatalf("the log holds %d records and none with id %s", len(records), found.record)
+	return nil
+}
+
+// image of Deployment production/web.
+func image(t *testing.T) string {
+	t.Helper()
+	web, err := cluster.Admin.Get(deployments + "/web")
+	must(t, err)
+	containers, _ := web.At("spec", "template", "spec", "containers").([]any)
+	if len(containers) != 1 {
+		t.Fatalf("web has %d containers", len(containers))
+	}
+	return lab.Object(containers[0].(map[string]any)).Text("image")
+}
+
+// aPod of Deployment production/web.
+func aPod(t *testing.T) string {
+	t.Helper()
+	found, err := cluster.Admin.List(pods + "?labelSelector=app%3Dweb")
+	must(t, err)
+	if len(found) == 0 {
+		t.Fatal("web has no Pods")
+	}
+	return found[0].Text("metadata", "name")
+}
+
+// eventually waits for the cluster to come to a state.
+func eventually(t *testing.T, check func() error) {
+	t.Helper()
+	must(t, lab.Eventually(30*time.Second, check))
+}
+
+// exists waits until a list holds as many objects as wanted, or more.
+func exist(t *testing.T, least int, path string) {
+	t.Helper()
+	eventually(t, func() error {
+		found, err := cluster.Admin.List(path)
+		if err == nil && len(found) < least {
+			err = fmt.Errorf("%d objects at %s, not %d", len(found), path, least)
+		}
+		return err
+	})
+}
+
+// gone waits until there is no object at a path.
+func gone(t *testing.T, path string) {
+	t.Helper()
+	eventually(t, func() error {
+		_, err := cluster.Admin.Get(path)
+		if err == nil {
+			return fmt.Errorf("%s still exists", path)
+		}
+		if lab.NotFound(err) {
+			return nil
+		}
+		return err
+	})
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
