@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -49,13 +50,17 @@ func fluxApplies(t *testing.T, revision string) {
 // denial is our message, taken apart.
 type denial struct {
 	first      string // "Fluxgate denied ... (record ...)"
-	record     string
+	record     string // "" when a dry-run was denied: those leave no record
 	violations []string
+	more       int      // violations that did not fit into the message
 	rest       []string // owner and guidance
 	text       string
 }
 
-var recordInMessage = regexp.MustCompile(`\(record ([0-9a-f-]{36})\)`)
+var (
+	recordInMessage = regexp.MustCompile(`\(record ([0-9a-f-]{36})\)`)
+	moreInMessage   = regexp.MustCompile(`^\+(\d+) more`)
+)
 
 // refused fails the test unless kubectl reports that Fluxgate denied it.
 func refused(t *testing.T, outcome lab.Outcome) denial {
@@ -63,7 +68,11 @@ func refused(t *testing.T, outcome lab.Outcome) denial {
 	if !outcome.Failed {
 		t.Fatalf("nobody refused this:\n%s", outcome)
 	}
-	return denialIn(t, outcome.Errors)
+	found := denialIn(t, outcome.Errors)
+	if found.record == "" {
+		t.Fatalf("the denial names no record:\n%s", found.text)
+	}
+	return found
 }
 
 func denialIn(t *testing.T, message string) denial {
@@ -75,14 +84,14 @@ func denialIn(t *testing.T, message string) denial {
 	found := denial{text: message[at:]}
 	lines := strings.Split(strings.TrimSpace(found.text), "\n")
 	found.first = lines[0]
-	id := recordInMessage.FindStringSubmatch(found.first)
-	if id == nil {
-		t.Fatalf("the denial names no record:\n%s", found.text)
+	if id := recordInMessage.FindStringSubmatch(found.first); id != nil {
+		found.record = id[1]
 	}
-	found.record = id[1]
 	for _, line := range lines[1:] {
 		if strings.HasPrefix(line, "- ") {
 			found.violations = append(found.violations, line)
+		} else if more := moreInMessage.FindStringSubmatch(line); more != nil {
+			found.more, _ = strconv.Atoi(more[1])
 		} else {
 			found.rest = append(found.rest, line)
 		}

@@ -67,7 +67,7 @@ func (plane *ControlPlane) startEtcd() (string, error) {
 	}
 	clientURL, peerURL := "http://"+loopback(clientPort), "http://"+loopback(peerPort)
 	var err error
-	plane.etcd, err = startProcess(plane.folder, "etcd", filepath.Join(plane.programs, "etcd"), nil,
+	plane.etcd, err = startProcess(plane.folder, "etcd", plane.Program("etcd"), nil,
 		"--name=lab", "--data-dir="+filepath.Join(plane.folder, "etcd"),
 		"--unsafe-no-fsync", // the data need not outlive the run
 		"--listen-client-urls="+clientURL, "--advertise-client-urls="+clientURL,
@@ -112,7 +112,7 @@ func (plane *ControlPlane) startAPIServer(etcdURL string) error {
 	}
 	file := func(name string) string { return filepath.Join(plane.folder, name) }
 
-	plane.apiserver, err = startProcess(plane.folder, "kube-apiserver", filepath.Join(plane.programs, "kube-apiserver"), nil,
+	plane.apiserver, err = startProcess(plane.folder, "kube-apiserver", plane.Program("kube-apiserver"), nil,
 		"--etcd-servers="+etcdURL,
 		"--bind-address=127.0.0.1", fmt.Sprintf("--secure-port=%d", port),
 		"--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none", // loopback is no valid endpoint address
@@ -154,7 +154,7 @@ func (plane *ControlPlane) startControllers() error {
 		return err
 	}
 	plane.controllers, err = startProcess(plane.folder, "kube-controller-manager",
-		filepath.Join(plane.programs, "kube-controller-manager"), nil,
+		plane.Program("kube-controller-manager"), nil,
 		"--kubeconfig="+kubeconfig, "--authentication-kubeconfig="+kubeconfig, "--authorization-kubeconfig="+kubeconfig,
 		"--bind-address=127.0.0.1", fmt.Sprintf("--secure-port=%d", port),
 		"--leader-elect=false",
@@ -174,6 +174,9 @@ func (plane *ControlPlane) startControllers() error {
 		return err
 	})
 }
+
+// Program is the path of a program of the control plane.
+func (plane *ControlPlane) Program(name string) string { return filepath.Join(plane.programs, name) }
 
 func (plane *ControlPlane) stop() {
 	// Clients before servers, or they fill the logs with complaints.

@@ -17,6 +17,8 @@ const (
 
 // Flux is the real kustomize-controller with the identity that it has in a cluster: a token bound to its Pod.
 type Flux struct {
+	Controller *Person // kubectl with the controller's own token
+
 	admin   *Client
 	process *Process
 }
@@ -39,7 +41,7 @@ func startFlux(plane *ControlPlane, operator *Person, crds, manifests, folder st
 	if err != nil {
 		return nil, err
 	}
-	kubeconfig, err := plane.writeKubeconfig("kustomize-controller", nil, token)
+	controller, err := plane.WithToken("kustomize-controller", token)
 	if err != nil {
 		return nil, err
 	}
@@ -51,13 +53,13 @@ func startFlux(plane *ControlPlane, operator *Person, crds, manifests, folder st
 	if err := os.Mkdir(home, 0o700); err != nil {
 		return nil, err
 	}
-	process, err := startProcess(folder, "kustomize-controller", filepath.Join(plane.programs, "kustomize-controller"),
-		[]string{"RUNTIME_NAMESPACE=flux-system", "KUBECONFIG=" + kubeconfig, "GNUPGHOME=" + home},
+	process, err := startProcess(folder, "kustomize-controller", plane.Program("kustomize-controller"),
+		[]string{"RUNTIME_NAMESPACE=flux-system", "KUBECONFIG=" + controller.Kubeconfig, "GNUPGHOME=" + home},
 		"--enable-leader-election=false", "--metrics-addr="+loopback(metrics), "--health-addr="+loopback(health))
 	if err != nil {
 		return nil, err
 	}
-	flux := &Flux{admin: plane.Admin, process: process}
+	flux := &Flux{Controller: controller, admin: plane.Admin, process: process}
 	return flux, process.untilReady(30*time.Second, func() error { return answersOK("http://" + loopback(health) + "/readyz") })
 }
 

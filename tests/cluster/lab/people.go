@@ -50,7 +50,7 @@ func (plane *ControlPlane) person(name string, pair *KeyPair, token string) (*Pe
 	if err != nil {
 		return nil, err
 	}
-	return &Person{Name: name, Kubeconfig: kubeconfig, kubectl: filepath.Join(plane.programs, "kubectl"), folder: plane.folder}, nil
+	return &Person{Name: name, Kubeconfig: kubeconfig, kubectl: plane.Program("kubectl"), folder: plane.folder}, nil
 }
 
 // Kubectl runs one command.
