@@ -11,6 +11,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include <chrono>
+#include <string>
 
 namespace fluxgate::http {
 
@@ -23,5 +24,11 @@ using Endpoint = boost::asio::ip::tcp::endpoint;
 using Timer = boost::asio::basic_waitable_timer<std::chrono::steady_clock, boost::asio::wait_traits<std::chrono::steady_clock>, Executor>;
 
 inline constexpr boost::asio::use_awaitable_t<Executor> kAwait;
+
+// "192.0.2.1:443", "[2001:db8::1]:443"
+inline std::string printable(const Endpoint& endpoint) {
+    const std::string address = endpoint.address().to_string();
+    return (endpoint.address().is_v6() ? "[" + address + "]" : address) + ":" + std::to_string(endpoint.port());
+}
 
 }  // namespace fluxgate::http

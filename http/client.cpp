@@ -55,12 +55,18 @@ public:
         if (!response || response->close) disconnect();
         return response;
     }
-    bool connected() const { return wire_.has_value(); }
+    // A server has nothing to say between two exchanges, except that it closes.
+    bool connected() const {
+        if (!wire_) return false;
+        pollfd poll{.fd = descriptor_->get(), .events = POLLIN, .revents = 0};
+        return ::poll(&poll, 1, 0) == 0;
+    }
 
 private:
     Result<ClientResponse> try_exchange(std::string_view method, std::string_view target, std::string_view body, std::string_view content_type,
                                         Deadline deadline) {
-        if (!wire_) {
+        if (!connected()) {
+            disconnect();
             if (auto connected = connect(deadline); !connected) return tl::unexpected(connected.error());
         }
         std::string request = fmt::format("{} {} HTTP/1.1\r\nHost: {}\r\n", method, target, options_.server_name.empty() ? peer_ : options_.server_name);

@@ -32,12 +32,17 @@ constexpr std::size_t kFarewellBytes = 64u << 20;
 // What a new connection gets to say its first word when the server stops.
 constexpr auto kLastCall = std::chrono::milliseconds{1'000};
 
+// An answer larger than this gives its memory back.
+constexpr std::size_t kScratchBytes = 1u << 20;
+
 constexpr Refusal kOverBudget{503, "overloaded", "too many request bytes in flight, try again"};
 
 }  // namespace
 
 Connection::Connection(Loop& loop, Socket socket, Endpoint peer)
-    : loop_(loop), service_(loop.service()), socket_(std::move(socket)), wire_(socket_.native_handle()), peer_(std::move(peer)) {}
+    : loop_(loop), service_(loop.service()), socket_(std::move(socket)), wire_(socket_.native_handle()), peer_(std::move(peer)) {
+    service_.counters.connections_open.fetch_add(1, std::memory_order_relaxed);
+}
 
 Connection::~Connection() {
     if (sink_) sink_->abandon();
@@ -64,7 +69,8 @@ Task<> Connection::run(std::unique_ptr<Connection> self) {
 Task<bool> Connection::open() {
     if (!service_.options.tls) co_return true;
     // Until a first byte arrives a stranger costs a socket and this object, no TLS state.
-    enter(Phase::opening, service_.options.limits.handshake_timeout);
+    const auto& limits = service_.options.limits;
+    enter(Phase::opening, loop_.stopping() ? std::min<std::chrono::milliseconds>(kLastCall, limits.handshake_timeout) : limits.handshake_timeout);
     if (!co_await wait(Io::want_read)) {
         if (end_ == Cause::expired && !loop_.stopping()) report(Event::Kind::handshake_failed, 0, "sent nothing in time");
         co_return false;
@@ -121,7 +127,13 @@ Task<bool> Connection::read_header(RequestHead& head) {
         // A connection that never asked anything may be about to: while stopping it gets a moment instead of the door.
         enter(Phase::idle, loop_.stopping() ? std::min<std::chrono::milliseconds>(kLastCall, limits.idle_timeout) : limits.idle_timeout);
         wait_first_ = !wire_.holds_bytes();
-        if (!co_await receive()) co_return false;
+        if (!co_await receive()) {
+            // With TLS 1.3 our half of the handshake is done before the client judges our certificate.
+            if (end_ == Cause::failed && tls_ && !served_any_) report(Event::Kind::handshake_failed, 0, wire_.reason());
+            co_return false;
+        }
+    } else if (++steps_ >= kStepsPerTurn) {
+        co_await take_turns();
     }
     enter(Phase::header, limits.header_timeout);
     arrived_ = phase_began_;
@@ -242,8 +254,7 @@ Task<bool> Connection::handle(const RequestHead& head) {
 }
 
 Task<bool> Connection::await_reply(Response& response) {
-    phase_ = Phase::handling;
-    deadline_ = TimePoint::max();
+    enter(Phase::handling, std::nullopt);
     if (!reply_timer_) reply_timer_.emplace(loop_.io().get_executor());
     auto fallback_at = sink_->fallback_at();
     steps_ = 0;
@@ -285,7 +296,9 @@ Task<bool> Connection::answer(const Response& response, Framing framing, std::st
     std::string& out = loop_.scratch();
     out.clear();
     append_answer(out, response, {.close = response.close, .head = framing == Framing::header_only, .date = loop_.date(), .fields = fields});
-    co_return co_await send(out);
+    const bool sent = co_await send(out);
+    if (out.capacity() > kScratchBytes) out = {};
+    co_return sent;
 }
 
 // --- bytes ----------------------------------------------------------------------------------------------------------
@@ -328,15 +341,17 @@ Task<bool> Connection::receive() {
             const Transfer received = wire_.read(room.data(), room.size());
             if (received.io == Io::done) {
                 in_.commit(received.bytes);
-                if (++steps_ >= kStepsPerTurn) {
-                    steps_ = 0;
-                    co_await boost::asio::post(loop_.io().get_executor(), kAwait);
-                }
+                end_ = Cause::none;
+                if (++steps_ >= kStepsPerTurn) co_await take_turns();
                 co_return true;
             }
             if (received.io == Io::closed) co_return ended(Cause::closed);
             if (received.io == Io::failed) co_return ended(Cause::failed);
-            if (end_ == Cause::last_call) co_return false;
+            if (end_ == Cause::last_call) {
+                if (!wire_.holds_bytes()) co_return false;
+                end_ = Cause::none;  // half a TLS record: a request is on its way
+                enter(Phase::idle, kLastCall);
+            }
             direction = received.io;
         }
         if (!co_await wait(direction)) {
@@ -359,6 +374,11 @@ Task<bool> Connection::wait(Io direction) {
     co_return false;
 }
 
+Task<> Connection::take_turns() {
+    steps_ = 0;
+    co_await boost::asio::post(loop_.io().get_executor(), kAwait);
+}
+
 // Says goodbye so that the client sees everything we said before.
 Task<> Connection::farewell() {
     if (end_ == Cause::cut || end_ == Cause::failed) co_return;
@@ -366,15 +386,14 @@ Task<> Connection::farewell() {
     wire_.release_tls();
     in_.truncate(0);
     in_.release();
-    if (end_ == Cause::closed) co_return;
+    // Who was idle got its answers long ago.
+    if (end_ == Cause::closed || end_ == Cause::last_call) co_return;
     enter(Phase::farewell, kFarewell);
     for (std::size_t bytes = 0; bytes < kFarewellBytes;) {
         const Transfer got = wire_.discard();
         if (got.io == Io::done) {
             bytes += got.bytes;
-            if (++steps_ < kStepsPerTurn) continue;
-            steps_ = 0;
-            co_await boost::asio::post(loop_.io().get_executor(), kAwait);
+            if (++steps_ >= kStepsPerTurn) co_await take_turns();
             continue;
         }
         if (got.io != Io::want_read || !co_await wait(Io::want_read)) co_return;
@@ -408,10 +427,12 @@ bool Connection::cut() {
     return in_flight;
 }
 
-void Connection::enter(Phase phase, std::chrono::milliseconds limit) {
+void Connection::enter(Phase phase, std::optional<std::chrono::milliseconds> limit) {
     phase_ = phase;
     phase_began_ = std::chrono::steady_clock::now();
-    deadline_ = phase_began_ + limit;
+    deadline_ = limit ? phase_began_ + *limit : TimePoint::max();
+    // What interrupted the phase before has nothing to say about this one.
+    if (interrupted_ != Cause::cut) interrupted_ = Cause::none;
 }
 
 void Connection::interrupt(Cause cause) {
@@ -452,8 +473,7 @@ void Connection::finish_request() {
 }
 
 void Connection::report(Event::Kind kind, int status, std::string_view detail) const {
-    const std::string peer = peer_.address().is_v6() ? "[" + peer_.address().to_string() + "]:" + std::to_string(peer_.port())
-                                                     : peer_.address().to_string() + ":" + std::to_string(peer_.port());
+    const std::string peer = printable(peer_);
     service_.options.on_event(Event{.kind = kind, .status = status, .peer = peer, .detail = detail});
 }
 

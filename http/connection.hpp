@@ -60,9 +60,10 @@ private:
     Task<bool> send(std::string_view bytes);
     Task<bool> receive();
     Task<bool> wait(Io direction);
+    Task<> take_turns();
     Task<> farewell();
 
-    void enter(Phase phase, std::chrono::milliseconds limit);
+    void enter(Phase phase, std::optional<std::chrono::milliseconds> limit);
     void interrupt(Cause cause);
     bool ended(Cause cause);
     bool charge_body(std::size_t bytes);

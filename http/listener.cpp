@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include <cerrno>
+#include <system_error>
 
 namespace fluxgate::http {
 
@@ -22,11 +23,6 @@ constexpr int kBacklog = 4'096;
 constexpr unsigned kAcceptsPerTurn = 64;
 // Out of descriptors or memory: others must close something first.
 constexpr auto kPause = std::chrono::milliseconds{50};
-
-std::string printable(const Endpoint& peer) {
-    const std::string address = peer.address().to_string();
-    return peer.address().is_v6() ? fmt::format("[{}]:{}", address, peer.port()) : fmt::format("{}:{}", address, peer.port());
-}
 
 }  // namespace
 
@@ -72,6 +68,8 @@ Task<> Listener::accept_forever() {
         if (closing_) break;
         const int failure = accept_some(kAcceptsPerTurn);
         if (failure == 0 || failure == EAGAIN || failure == EWOULDBLOCK) continue;
+        const std::string reason = "accept failed: " + std::system_category().message(failure);
+        service_.options.on_event(Event{.kind = Event::Kind::connection_refused, .status = 0, .peer = {}, .detail = reason});
         pause_.expires_after(kPause);
         co_await pause_.async_wait(token);
     }
@@ -96,6 +94,14 @@ int Listener::accept_some(unsigned most) {
 
 void Listener::deal_out(int descriptor, const Endpoint& peer) {
     auto& counters = service_.counters;
+    counters.connections_total.fetch_add(1, std::memory_order_relaxed);
+    // Only this thread adds to `connections_open`, so the limit holds exactly.
+    if (counters.connections_open.load(std::memory_order_relaxed) >= service_.options.limits.connections_max) {
+        ::close(descriptor);
+        const std::string who = printable(peer);
+        service_.options.on_event(Event{.kind = Event::Kind::connection_refused, .status = 0, .peer = who, .detail = "too many connections"});
+        return;
+    }
     Loop& loop = *loops_[next_++ % loops_.size()];
     Socket socket(loop.io());
     boost::system::error_code error;
@@ -104,15 +110,8 @@ void Listener::deal_out(int descriptor, const Endpoint& peer) {
         ::close(descriptor);
         return;
     }
-    counters.connections_total.fetch_add(1, std::memory_order_relaxed);
-    if (counters.connections_open.load(std::memory_order_relaxed) >= service_.options.limits.connections_max) {
-        service_.options.on_event(
-            Event{.kind = Event::Kind::connection_refused, .status = 0, .peer = printable(peer), .detail = "too many connections"});
-        return;
-    }
-    counters.connections_open.fetch_add(1, std::memory_order_relaxed);
     socket.set_option(tcp::no_delay(true), error);
-    loop.adopt(std::move(socket), peer);
+    loop.adopt(std::make_unique<Connection>(loop, std::move(socket), peer));
 }
 
 }  // namespace fluxgate::http

@@ -33,7 +33,14 @@ Loop::~Loop() { mailbox_->close(); }
 void Loop::start(std::function<void()> ended) {
     arm_sweeper();
     thread_ = std::thread([this, ended = std::move(ended)] {
-        io_.run();
+        while (!io_.stopped()) {
+            try {
+                io_.run();
+            } catch (const std::exception& error) {
+                // Out of memory while a connection starts: that connection is gone, the others go on.
+                service_.options.on_event(Event{.kind = Event::Kind::connection_lost, .status = 0, .peer = {}, .detail = error.what()});
+            }
+        }
         mailbox_->close();
         ended();
     });
@@ -43,9 +50,8 @@ void Loop::join() {
     if (thread_.joinable()) thread_.join();
 }
 
-void Loop::adopt(Socket socket, Endpoint peer) {
-    boost::asio::post(io_, [this, socket = std::move(socket), peer]() mutable {
-        auto connection = std::make_unique<Connection>(*this, std::move(socket), peer);
+void Loop::adopt(std::unique_ptr<Connection> arrived) {
+    boost::asio::post(io_, [this, connection = std::move(arrived)]() mutable {
         connections_.push_back(*connection);
         boost::asio::co_spawn(io_, Connection::run(std::move(connection)), boost::asio::detached);
     });
@@ -71,7 +77,8 @@ void Loop::cut(std::atomic<std::uint64_t>& lost) {
 }
 
 void Loop::left(Connection& connection) {
-    if (connection.is_linked()) connections_.erase(connections_.iterator_to(connection));
+    if (!connection.is_linked()) return;  // never adopted, perhaps on another thread
+    connections_.erase(connections_.iterator_to(connection));
     end_if_empty();
 }
 
@@ -79,8 +86,8 @@ void Loop::arm_sweeper() {
     sweeper_.expires_after(sweep_every_);
     sweeper_.async_wait([this](boost::system::error_code) {
         if (stopping_ && connections_.empty()) return;
-        sweep();
         arm_sweeper();
+        sweep();
     });
 }
 

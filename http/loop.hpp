@@ -32,7 +32,7 @@ public:
 
     // From any thread.
     boost::asio::io_context& io() { return io_; }
-    void adopt(Socket socket, Endpoint peer);
+    void adopt(std::unique_ptr<Connection> arrived);
     // Closes idle connections; the thread ends with its last connection.
     void begin_stop();
     // Closes every connection at once; adds to `lost` the requests that were in flight.

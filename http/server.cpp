@@ -110,7 +110,8 @@ std::uint64_t LoopServer::stop(std::chrono::milliseconds patience) {
     std::promise<void> closed;
     boost::asio::post(loops_.front()->io(), [&] {
         listener_->close();
-        closed.set_value();
+        // Posted, so that it comes after the connections that `close` handed to this loop.
+        boost::asio::post(loops_.front()->io(), [&] { closed.set_value(); });
     });
     closed.get_future().wait();
     for (auto& loop : loops_) loop->begin_stop();
