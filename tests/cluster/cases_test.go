@@ -405,7 +405,13 @@ func TestWithoutFluxgateTheClusterFailsClosedAndLives(t *testing.T) {
 	t.Run("and people are refused by policy again", func(t *testing.T) {
 		refused(t, alice.Kubectl("-n", "production", "set", "image", "deployment/web", "web=nginx:evil"))
 	})
-	t.Run("no record was lost", func(t *testing.T) {
+	t.Run("a killed server has kept the record that it named a moment before", func(t *testing.T) {
+		found := refused(t, alice.Kubectl("-n", "production", "delete", "service", "web", "--wait=false"))
+		guard.Kill()
+		must(t, guard.Start())
+		recordOf(t, found)
+	})
+	t.Run("no record was lost in all this", func(t *testing.T) {
 		after, err := guard.Records()
 		must(t, err)
 		ids := map[string]bool{}

@@ -81,6 +81,9 @@ func (guard *Guard) Start() (err error) {
 // Stop sends SIGTERM and returns the program's own exit: nil for code 0.
 func (guard *Guard) Stop() error { return guard.process.Stop(15 * time.Second) }
 
+// Kill is SIGKILL: no draining, no last write.
+func (guard *Guard) Kill() { guard.process.Kill() }
+
 // Alive complains when the server has gone without being asked to.
 func (guard *Guard) Alive() error {
 	if !guard.process.Running() {
