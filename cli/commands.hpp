@@ -1,0 +1,24 @@
+#pragma once
+
+// One function a subcommand: adds its flags and help to the command line, and runs it. Exit codes everywhere:
+// 0 clean, 1 findings, 2 could not evaluate.
+
+#include <functional>
+
+namespace CLI {
+class App;
+}
+
+namespace fluxgate::cli {
+
+inline constexpr int kClean = 0;
+inline constexpr int kFindings = 1;
+inline constexpr int kCouldNotEvaluate = 2;
+
+// What main runs after parsing; set by the callback of the subcommand that was named.
+using Run = std::function<int()>;
+
+void add_serve(CLI::App& app, Run& run);
+void add_demo(CLI::App& app, Run& run);
+
+}  // namespace fluxgate::cli

@@ -1,0 +1,37 @@
+#include "cli/files.hpp"
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace fluxgate::cli {
+
+Result<std::string> read_file(const std::filesystem::path& path) {
+    std::ifstream stream(path, std::ios::binary);
+    if (!stream) return fail(Errc::io, std::string("cannot read the file: ") + std::strerror(errno), path.string());
+    std::string text{std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
+    if (stream.bad()) return fail(Errc::io, "cannot read the file", path.string());
+    return text;
+}
+
+// Made with its mode from the start: a key must at no moment be readable by others.
+Result<void> write_file(const std::filesystem::path& path, std::string_view text, unsigned mode) {
+    const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+    if (fd < 0) return fail(Errc::io, std::string("cannot write the file: ") + std::strerror(errno), path.string());
+    bool good = true;
+    while (good && !text.empty()) {
+        const ssize_t written = ::write(fd, text.data(), text.size());
+        good = written > 0;
+        if (good) text.remove_prefix(static_cast<std::size_t>(written));
+    }
+    const std::string reason = good ? "" : std::strerror(errno);
+    if (::close(fd) != 0) good = false;
+    if (!good) return fail(Errc::io, "cannot write the file: " + reason, path.string());
+    return {};
+}
+
+}  // namespace fluxgate::cli

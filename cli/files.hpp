@@ -1,0 +1,18 @@
+#pragma once
+
+// Small whole files: certificates, keys, recordings.
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "base/error.hpp"
+
+namespace fluxgate::cli {
+
+// Error io, with the reason and the path.
+Result<std::string> read_file(const std::filesystem::path& path);
+// `mode` as for chmod: 0600 for keys.
+Result<void> write_file(const std::filesystem::path& path, std::string_view text, unsigned mode);
+
+}  // namespace fluxgate::cli

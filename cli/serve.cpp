@@ -1,0 +1,168 @@
+#include <algorithm>
+#include <atomic>
+#include <csignal>
+#include <cstdio>
+#include <thread>
+
+#include <CLI/CLI.hpp>
+#include <unistd.h>
+
+#include "cli/commands.hpp"
+#include "cli/files.hpp"
+#include "cli/policies.hpp"
+#include "cli/serving.hpp"
+
+namespace fluxgate::cli {
+
+namespace {
+
+struct ServeFlags {
+    std::string policies;
+    std::string audit;
+    std::string tls_cert;
+    std::string tls_key;
+    std::string listen = "0.0.0.0:9443";
+    std::string health_listen = "0.0.0.0:9440";
+    std::string metrics_listen = "0.0.0.0:8080";
+    std::string cluster_name;
+    unsigned threads = std::max(1u, std::thread::hardware_concurrency());
+    double drain_seconds = 10;
+    double grace_seconds = 25;
+    std::string log_level = "info";
+    std::string log_format = "auto";
+};
+
+std::chrono::milliseconds to_milliseconds(double seconds) { return std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000)); }
+
+// Signals are waited for, not handled: all threads block them from the start.
+class Signals {
+public:
+    Signals() {
+        sigemptyset(&set_);
+        sigaddset(&set_, SIGTERM);
+        sigaddset(&set_, SIGINT);
+        pthread_sigmask(SIG_BLOCK, &set_, nullptr);
+        std::signal(SIGPIPE, SIG_IGN);
+    }
+    int wait() const {
+        int signal = 0;
+        sigwait(&set_, &signal);
+        return signal;
+    }
+    // 0 when the time passed without a signal.
+    int wait_for(std::chrono::milliseconds time) const {
+        const timespec limit{time.count() / 1000, (time.count() % 1000) * 1'000'000};
+        const int signal = sigtimedwait(&set_, nullptr, &limit);
+        return std::max(signal, 0);
+    }
+
+private:
+    sigset_t set_{};
+};
+
+int report(const Error& error) {
+    std::fprintf(stderr, "fluxgate: %s\n", to_string(error).c_str());
+    return kCouldNotEvaluate;
+}
+
+Result<ServingOptions> make_options(const ServeFlags& flags) {
+    ServingOptions options;
+    for (const auto& [text, endpoint] : {std::pair{&flags.listen, &options.listen}, std::pair{&flags.health_listen, &options.health_listen},
+                                         std::pair{&flags.metrics_listen, &options.metrics_listen}}) {
+        const auto parsed = parse_endpoint(*text);
+        if (!parsed) return tl::unexpected(parsed.error());
+        *endpoint = *parsed;
+    }
+    auto certificate = read_file(flags.tls_cert);
+    if (!certificate) return tl::unexpected(certificate.error());
+    auto key = read_file(flags.tls_key);
+    if (!key) return tl::unexpected(key.error());
+    options.identity = {std::move(*certificate), std::move(*key)};
+    options.audit_directory = flags.audit;
+    options.cluster_name = flags.cluster_name;
+    options.threads = flags.threads;
+    return options;
+}
+
+int serve(const ServeFlags& flags) {
+    const Signals signals;
+    const LogLevel level = flags.log_level == "debug" ? LogLevel::debug : flags.log_level == "warn" ? LogLevel::warn : flags.log_level == "error" ? LogLevel::error : LogLevel::info;
+    const LogFormat format = flags.log_format == "json" ? LogFormat::json : flags.log_format == "text" ? LogFormat::text : LogFormat::automatic;
+    auto options = make_options(flags);
+    if (!options) return report(options.error());
+    const auto policies = load_policies(flags.policies, options->limits);
+    if (!policies) return kCouldNotEvaluate;
+
+    Log log(level, format);
+    std::atomic<bool> audit_broke{false};
+    options->on_audit_broken = [&audit_broke] {
+        audit_broke = true;
+        ::kill(::getpid(), SIGTERM);
+    };
+    auto serving = Serving::start(std::move(*options), policies, log);
+    if (!serving) {
+        log.flush();
+        return report(serving.error());
+    }
+    log.write(LogLevel::info, "serving",
+              {{"version", FLUXGATE_VERSION}, {"port", std::to_string((*serving)->port())}, {"healthPort", std::to_string((*serving)->health_port())},
+               {"metricsPort", std::to_string((*serving)->metrics_port())}, {"threads", std::to_string(flags.threads)},
+               {"policies", std::to_string(policies->policies.size())}, {"rules", std::to_string(policies->rule_count())}, {"policySet", policies->digest}});
+
+    const int signal = signals.wait();
+    // Endpoints take a while to forget this replica: it serves on, asking callers to come back elsewhere.
+    log.write(LogLevel::info, "draining", {{"signal", signal == SIGINT ? "SIGINT" : "SIGTERM"}, {"reason", audit_broke ? "the audit log broke" : "asked to stop"}});
+    (*serving)->drain();
+    if (signals.wait_for(to_milliseconds(flags.drain_seconds)) != 0) log.write(LogLevel::warn, "asked again: not waiting for the drain time");
+    const auto cut_off = (*serving)->stop(to_milliseconds(std::max(0.0, flags.grace_seconds - flags.drain_seconds)));
+    serving->reset();
+    log.write(cut_off == 0 ? LogLevel::info : LogLevel::error, "stopped", {{"requestsCutOff", std::to_string(cut_off)}});
+    return audit_broke ? kCouldNotEvaluate : kClean;
+}
+
+// "10", "10s", "1500ms"
+std::string check_seconds(std::string& text) {
+    double factor = 1;
+    if (text.size() > 2 && text.ends_with("ms")) {
+        factor = 0.001;
+        text.resize(text.size() - 2);
+    } else if (text.size() > 1 && text.back() == 's') {
+        text.pop_back();
+    }
+    try {
+        const double value = std::stod(text) * factor;
+        if (!(value >= 0 && value <= 3600)) return "expected a time between 0s and 3600s";
+        text = std::to_string(value);
+    } catch (const std::exception&) {
+        return "expected a time such as 10s or 500ms";
+    }
+    return {};
+}
+
+}  // namespace
+
+void add_serve(CLI::App& app, Run& run) {
+    auto flags = std::make_shared<ServeFlags>();
+    CLI::App* command = app.add_subcommand("serve", "run the admission webhook");
+    command->add_option("--policies", flags->policies, "folder of policy files (*.yaml, *.yml, *.json)")->required();
+    command->add_option("--audit", flags->audit, "folder of the audit log; made if missing, one process each")->required();
+    command->add_option("--tls-cert", flags->tls_cert, "certificate chain, PEM, leaf first")->required();
+    command->add_option("--tls-key", flags->tls_key, "private key, PEM")->required();
+    command->add_option("--listen", flags->listen, "address of POST /validate, TLS")->capture_default_str();
+    command->add_option("--health-listen", flags->health_listen, "address of /livez and /readyz")->capture_default_str();
+    command->add_option("--metrics-listen", flags->metrics_listen, "address of /metrics")->capture_default_str();
+    command->add_option("--cluster-name", flags->cluster_name, "written into every record");
+    command->add_option("--threads", flags->threads, "event loops, one per core")->capture_default_str()->check(CLI::Range(1u, 256u));
+    command->add_option("--drain-time", flags->drain_seconds, "after SIGTERM: how long to go on serving with Connection: close")
+        ->transform(CLI::Validator(check_seconds, "TIME"))
+        ->default_str("10s");
+    command->add_option("--grace-period", flags->grace_seconds, "after SIGTERM: when the process has ended, at the latest; below terminationGracePeriodSeconds")
+        ->transform(CLI::Validator(check_seconds, "TIME"))
+        ->default_str("25s");
+    command->add_option("--log-level", flags->log_level, "least level to log")->capture_default_str()->check(CLI::IsMember({"debug", "info", "warn", "error"}));
+    command->add_option("--log-format", flags->log_format, "auto is json off a terminal")->capture_default_str()->check(CLI::IsMember({"auto", "json", "text"}));
+    command->footer("Stops on SIGTERM or SIGINT; a second signal cuts the drain time short. Exits 2, and says why, when it cannot start.");
+    command->callback([flags, &run] { run = [flags] { return serve(*flags); }; });
+}
+
+}  // namespace fluxgate::cli

@@ -1,0 +1,166 @@
+#include "cli/serving.hpp"
+
+#include <charconv>
+
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "certs/authority.hpp"
+
+namespace fluxgate::cli {
+
+namespace {
+
+std::string host_name() {
+    char name[256] = {};
+    return ::gethostname(name, sizeof name - 1) == 0 ? name : "";
+}
+
+// Connections are file descriptors; the soft limit is often 1,024.
+void raise_file_limit() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max) return;
+    limit.rlim_cur = limit.rlim_max;
+    static_cast<void>(::setrlimit(RLIMIT_NOFILE, &limit));
+}
+
+std::string milliseconds(std::chrono::nanoseconds duration) { return fmt::format("{:.3f}", std::chrono::duration<double, std::milli>(duration).count()); }
+
+}  // namespace
+
+Result<Endpoint> parse_endpoint(const std::string& text) {
+    const std::size_t colon = text.rfind(':');
+    const auto bad = [&] { return fail(Errc::invalid_argument, "\"" + text + "\" is no address; expected ADDRESS:PORT such as 0.0.0.0:9443 or [::]:9443"); };
+    if (colon == std::string::npos) return bad();
+    Endpoint endpoint{text.substr(0, colon), 0};
+    if (endpoint.address.size() > 2 && endpoint.address.front() == '[' && endpoint.address.back() == ']') {
+        endpoint.address = endpoint.address.substr(1, endpoint.address.size() - 2);
+    }
+    const char* begin = text.data() + colon + 1;
+    const char* end = text.data() + text.size();
+    const auto [stopped, error] = std::from_chars(begin, end, endpoint.port);
+    if (endpoint.address.empty() || error != std::errc() || stopped != end) return bad();
+    return endpoint;
+}
+
+Serving::Serving(ServingOptions options, std::shared_ptr<const policy::PolicySet> policies, Log& log)
+    : options_(std::move(options)), log_(log), policies_(std::move(policies)), readiness_(policies_, clock_) {}
+
+Serving::~Serving() {
+    admission_.reset();
+    health_.reset();
+    metrics_server_.reset();
+    audit_log_.reset();
+}
+
+Result<std::unique_ptr<Serving>> Serving::start(ServingOptions options, std::shared_ptr<const policy::PolicySet> policies, Log& log) {
+    raise_file_limit();
+    std::unique_ptr<Serving> serving(new Serving(std::move(options), std::move(policies), log));
+    serving->metrics_.set_policy_set(*serving->policies_.load());
+    if (auto checked = serving->check_certificate(); !checked) return tl::unexpected(checked.error());
+    if (auto opened = serving->open_audit_log(); !opened) return tl::unexpected(opened.error());
+    if (auto started = serving->start_servers(); !started) return tl::unexpected(started.error());
+    return serving;
+}
+
+Result<void> Serving::check_certificate() {
+    const certs::KeyPair pair{options_.identity.certificate_chain_pem, options_.identity.private_key_pem};
+    if (auto checked = certs::check_pair(pair); !checked) return checked;
+    const auto info = certs::inspect(pair.certificate_pem);
+    if (!info) return tl::unexpected(info.error());
+    readiness_.set_certificate(info->not_before, info->not_after);
+    metrics_.set_certificate_expiry(info->not_after);
+    log_.write(LogLevel::info, "certificate loaded", {{"subject", info->subject}, {"key", info->key_type}, {"notAfter", format_rfc3339(info->not_after)}});
+    if (info->not_after <= clock_.now()) log_.write(LogLevel::error, "the certificate has ended; not ready", {{"notAfter", format_rfc3339(info->not_after)}});
+    return {};
+}
+
+Result<void> Serving::open_audit_log() {
+    audit::Log::Options log_options;
+    log_options.queue_max = options_.limits.record_queue_max;
+    log_options.on_broken = [this](const Error& error) {
+        readiness_.set_audit(webhook::AuditState::broken);
+        metrics_.set_audit_available(false);
+        log_.write(LogLevel::error, "the audit log broke; draining, a restart follows", {{"error", to_string(error)}});
+        options_.on_audit_broken();
+    };
+    auto opened = audit::Log::open(audit::make_posix_storage(options_.audit_directory), std::move(log_options));
+    if (opened) {
+        audit_log_ = std::move(*opened);
+        metrics_.set_audit_available(true);
+        log_.write(LogLevel::info, "audit log open",
+                   {{"directory", options_.audit_directory.string()}, {"nextSequence", std::to_string(audit_log_->next_sequence())}});
+        return {};
+    }
+    if (opened.error().code == Errc::contradictory) return tl::unexpected(opened.error());
+    readiness_.set_audit(webhook::AuditState::degraded);
+    metrics_.set_audit_available(false);
+    log_.write(LogLevel::error, "audit degraded: denials go on unrecorded, exceptional writes are refused", {{"error", to_string(opened.error())}});
+    return {};
+}
+
+Result<void> Serving::start_servers() {
+    handler_ = std::make_unique<webhook::AdmissionHandler>(webhook::AdmissionHandler::Parts{
+        .policies = policies_,
+        .log = audit_log_.get(),
+        .metrics = metrics_,
+        .clock = clock_,
+        .limits = options_.limits,
+        .origin = {options_.cluster_name, host_name()},
+        .on_answer = [this](const webhook::Outcome& outcome, bool without_record, std::chrono::nanoseconds duration) { log_answer(outcome, without_record, duration); },
+    });
+    const auto start = [&](const char* name, const Endpoint& endpoint, bool tls, unsigned threads, http::Handler handler) {
+        http::ServerOptions options;
+        options.address = endpoint.address;
+        options.port = endpoint.port;
+        options.tls = tls;
+        options.threads = threads;
+        options.limits = options_.limits;
+        options.on_event = [this, name](const http::Event& event) { log_event(name, event); };
+        return http::Server::start(std::move(options), tls ? options_.identity : http::TlsIdentity{}, std::move(handler));
+    };
+    // The admission listener first: once /readyz answers, reviews are served.
+    auto admission = start("admission", options_.listen, true, options_.threads, [this](const http::Request& request, http::Reply reply) { (*handler_)(request, std::move(reply)); });
+    if (!admission) return tl::unexpected(admission.error());
+    admission_ = std::move(*admission);
+    auto metrics = start("metrics", options_.metrics_listen, false, 1, webhook::make_metrics_handler([this] { return metrics_.expose(admission_->counters()); }));
+    if (!metrics) return tl::unexpected(metrics.error());
+    metrics_server_ = std::move(*metrics);
+    auto health = start("health", options_.health_listen, false, 1, webhook::make_health_handler(readiness_));
+    if (!health) return tl::unexpected(health.error());
+    health_ = std::move(*health);
+    return {};
+}
+
+void Serving::log_answer(const webhook::Outcome& outcome, bool without_record, std::chrono::nanoseconds duration) {
+    if (without_record) {
+        log_.write_limited(LogLevel::error, "answered without a record", {{"review", outcome.summary}, {"ms", milliseconds(duration)}});
+    } else if (!outcome.error.empty()) {
+        log_.write_limited(LogLevel::warn, "refused what could not be judged", {{"error", outcome.error}, {"detail", outcome.summary}, {"ms", milliseconds(duration)}});
+    } else if (!outcome.summary.empty()) {
+        log_.write_limited(LogLevel::info, outcome.allowed ? "let through with violations" : "denied", {{"review", outcome.summary}, {"ms", milliseconds(duration)}});
+    }
+}
+
+void Serving::log_event(const char* listener, const http::Event& event) {
+    metrics_.count_http_event(event.kind);
+    const LogLevel level = event.kind == http::Event::Kind::handler_failed ? LogLevel::error : LogLevel::warn;
+    log_.write_limited(level, http::to_string(event.kind),
+                       {{"listener", listener}, {"peer", std::string(event.peer)}, {"status", std::to_string(event.status)}, {"detail", std::string(event.detail)}});
+}
+
+void Serving::drain() {
+    readiness_.set_draining();
+    metrics_.set_draining();
+    admission_->drain();
+}
+
+std::uint64_t Serving::stop(std::chrono::milliseconds patience) {
+    const std::uint64_t cut_off = admission_->stop(patience);
+    health_->stop(std::chrono::milliseconds(200));
+    metrics_server_->stop(std::chrono::milliseconds(200));
+    return cut_off;
+}
+
+}  // namespace fluxgate::cli

@@ -1,0 +1,81 @@
+#pragma once
+
+// The webhook, wired: policies, audit log, certificate, three listeners. `serve` runs it until a signal, `demo` for a moment,
+// tests too. The only place where these parts meet.
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "audit/log.hpp"
+#include "base/error.hpp"
+#include "base/limits.hpp"
+#include "cli/log.hpp"
+#include "http/server.hpp"
+#include "policy/loader.hpp"
+#include "webhook/handler.hpp"
+
+namespace fluxgate::cli {
+
+struct Endpoint {
+    std::string address;
+    std::uint16_t port = 0;
+};
+// "0.0.0.0:9443", "[::1]:0". Error invalid_argument.
+Result<Endpoint> parse_endpoint(const std::string& text);
+
+struct ServingOptions {
+    std::filesystem::path audit_directory;
+    Endpoint listen;
+    Endpoint health_listen;
+    Endpoint metrics_listen;
+    http::TlsIdentity identity;
+    std::string cluster_name;
+    unsigned threads = 1;
+    Limits limits;
+    std::function<void()> on_audit_broken = [] {};  // on the audit log's thread: begin to drain
+};
+
+// A resource. Not from a server thread.
+class Serving {
+public:
+    // Errors: invalid_certificate, io (address in use, …), contradictory (the audit directory is taken). An audit directory that
+    // cannot be written is no error: the webhook serves degraded, and says so.
+    static Result<std::unique_ptr<Serving>> start(ServingOptions options, std::shared_ptr<const policy::PolicySet> policies, Log& log);
+    ~Serving();
+
+    std::uint16_t port() const { return admission_->port(); }
+    std::uint16_t health_port() const { return health_->port(); }
+    std::uint16_t metrics_port() const { return metrics_server_->port(); }
+    bool degraded() const { return audit_log_ == nullptr; }
+
+    // Not ready from now on; answers carry Connection: close.
+    void drain();
+    // Ends the listeners; how many requests had to be cut off after `patience`.
+    std::uint64_t stop(std::chrono::milliseconds patience);
+
+private:
+    Serving(ServingOptions options, std::shared_ptr<const policy::PolicySet> policies, Log& log);
+    Result<void> open_audit_log();
+    Result<void> check_certificate();
+    Result<void> start_servers();
+    void log_answer(const webhook::Outcome& outcome, bool without_record, std::chrono::nanoseconds duration);
+    void log_event(const char* listener, const http::Event& event);
+
+    ServingOptions options_;
+    Log& log_;
+    SystemClock clock_;
+    SnapshotCell<policy::PolicySet> policies_;
+    webhook::Metrics metrics_;
+    webhook::Readiness readiness_;
+    // From here the order matters: servers end first, then the log, whose last callbacks still use the handler.
+    std::unique_ptr<webhook::AdmissionHandler> handler_;
+    std::unique_ptr<audit::Log> audit_log_;
+    std::unique_ptr<http::Server> admission_;
+    std::unique_ptr<http::Server> health_;
+    std::unique_ptr<http::Server> metrics_server_;
+};
+
+}  // namespace fluxgate::cli

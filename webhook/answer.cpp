@@ -1,0 +1,138 @@
+#include "webhook/answer.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "policy/verdict.hpp"
+
+namespace fluxgate::webhook {
+
+namespace {
+
+using nlohmann::ordered_json;
+
+// Long names and paths must not push out what helps; they are whole in the record.
+constexpr std::size_t kPathBytesMax = 160;
+constexpr std::size_t kValueBytesMax = 120;
+constexpr std::size_t kNameBytesMax = 120;
+
+// Cuts between UTF-8 characters; `bytes_max` includes the dots.
+std::string shortened(std::string_view text, std::size_t bytes_max) {
+    if (text.size() <= bytes_max) return std::string(text);
+    std::size_t end = bytes_max - 3;
+    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
+    return std::string(text.substr(0, end)) + "...";
+}
+
+// Counts characters, not bytes, because that is what the API server counts.
+std::string shortened_to_characters(std::string_view text, std::size_t characters_max) {
+    const auto is_start = [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; };
+    if (static_cast<std::size_t>(std::count_if(text.begin(), text.end(), is_start)) <= characters_max) return std::string(text);
+    std::size_t characters = 0;
+    std::size_t end = 0;
+    for (; end < text.size(); ++end) {
+        if (is_start(text[end]) && ++characters > characters_max - 3) break;
+    }
+    return std::string(text.substr(0, end)) + "...";
+}
+
+// A warning travels in an HTTP header and a message in a terminal: no control characters.
+std::string printable(std::string text) {
+    std::replace_if(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, ' ');
+    return text;
+}
+
+std::string headline(const kube::Review& review, RecordState record) {
+    const std::string name = review.object_name();
+    std::string object = review.resource_name() + " ";
+    if (!review.namespace_name.empty() && review.resource.resource != "namespaces") object.append(review.namespace_name).append("/");
+    object += name.empty() ? "(no name)" : name;
+    std::string_view remark;
+    switch (record) {
+        case RecordState::none: remark = "dry run, not recorded"; break;
+        case RecordState::durable: remark = {}; break;
+        case RecordState::missing: remark = "not recorded: the audit log is not available"; break;
+    }
+    const std::string tail = remark.empty() ? fmt::format("record {}", review.uid) : std::string(remark);
+    return printable(fmt::format("Fluxgate denied {} {} by {} ({})", kube::to_string(review.operation), shortened(object, 2 * kNameBytesMax),
+                                 shortened(review.user.username, kNameBytesMax), tail));
+}
+
+std::string violation_line(const policy::Violation& violation) {
+    return printable(fmt::format("- {}/{} {}: have {}, want {}", violation.policy, violation.rule, shortened(violation.path, kPathBytesMax),
+                                 shortened(violation.have, 2 * kValueBytesMax), shortened(violation.want, kValueBytesMax)));
+}
+
+ordered_json envelope(std::string_view uid, bool allowed) {
+    return ordered_json{{"apiVersion", "admission.k8s.io/v1"}, {"kind", "AdmissionReview"}, {"response", {{"uid", uid}, {"allowed", allowed}}}};
+}
+
+std::string dump(const ordered_json& json) { return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace); }
+
+}  // namespace
+
+std::string write_message(const kube::Review& review, const policy::Verdict& verdict, RecordState record, const Limits& limits) {
+    std::string message = headline(review, record);
+    std::string ending;
+    if (!verdict.owner.empty()) ending += "\nOwner: " + printable(shortened(verdict.owner, 2 * kNameBytesMax));
+    // Guidance may hold a long owner by now; the loader bounds the rest.
+    if (!verdict.guidance.empty()) ending += "\n" + shortened(printable(verdict.guidance), 400);
+
+    // What refuses the write comes before what would only warn.
+    std::size_t left = verdict.violations_omitted;
+    std::vector<const policy::Violation*> lines;
+    for (const policy::Violation& violation : verdict.violations) {
+        if (violation.action == policy::Action::deny) lines.push_back(&violation);
+    }
+    left += lines.size();
+    constexpr std::size_t kMoreBytes = 40;
+    for (const policy::Violation* violation : lines) {
+        const std::string line = violation_line(*violation);
+        const std::size_t reserve = ending.size() + (left > 1 ? kMoreBytes : 0);
+        if (message.size() + 1 + line.size() + reserve > limits.message_bytes_max) break;
+        message += "\n" + line;
+        --left;
+    }
+    if (left > 0) message += fmt::format("\n+{} more{}", left, record == RecordState::durable ? " in the record" : "");
+    message += ending;
+    return message.size() <= limits.message_bytes_max ? message : shortened(message, limits.message_bytes_max);
+}
+
+std::string write_answer(const kube::Review& review, const policy::Verdict& verdict, RecordState record, std::string_view policy_set,
+                         const Limits& limits) {
+    if (verdict.error) return write_refusal(review.uid, *verdict.error);
+    // The usual answer; the reader lets only harmless characters into a uid.
+    if (verdict.allowed && verdict.warnings.empty() && record == RecordState::none) {
+        std::string answer;
+        answer.reserve(128 + review.uid.size());
+        answer += R"({"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{"uid":")";
+        answer += review.uid;
+        answer += R"(","allowed":true}})";
+        return answer;
+    }
+    ordered_json answer = envelope(review.uid, verdict.allowed);
+    ordered_json& response = answer["response"];
+    if (!verdict.allowed) response["status"] = {{"code", 403}, {"reason", "Forbidden"}, {"message", write_message(review, verdict, record, limits)}};
+    for (std::size_t i = 0; i < std::min(verdict.warnings.size(), limits.warnings_max); ++i) {
+        response["warnings"].push_back(shortened_to_characters(printable(verdict.warnings[i]), limits.warning_chars_max));
+    }
+    ordered_json& annotations = response["auditAnnotations"];
+    if (record == RecordState::durable) annotations["record-id"] = review.uid;
+    if (record == RecordState::missing) annotations["record-missing"] = "the audit log is not available";
+    annotations["policy-set"] = policy_set;
+    return dump(answer);
+}
+
+std::string write_refusal(std::string_view uid, const Error& error) {
+    const bool unreadable = error.code < Errc::invalid_policy;
+    ordered_json answer = envelope(uid, false);
+    answer["response"]["status"] = {{"code", unreadable ? 400 : 403},
+                                    {"reason", unreadable ? "BadRequest" : "Forbidden"},
+                                    {"message", printable(shortened("Fluxgate denied what it could not judge: " + to_string(error), 1000))}};
+    answer["response"]["auditAnnotations"] = {{"error", to_string(error.code)}};
+    return dump(answer);
+}
+
+}  // namespace fluxgate::webhook

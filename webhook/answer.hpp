@@ -1,0 +1,37 @@
+#pragma once
+
+// From a verdict to the bytes of an AdmissionReview response (admission.k8s.io/v1).
+// Rules: the uid echoed exactly, code 403 and reason Forbidden for a denial, 400 for a review that cannot be read, no patch from a
+// validating webhook; warnings of at most 120 characters; audit annotations, which the API server writes into its own audit
+// log as `<webhook name>/<key>`.
+
+#include <string>
+#include <string_view>
+
+#include "base/error.hpp"
+#include "base/limits.hpp"
+#include "kube/admission_review.hpp"
+#include "policy/verdict.hpp"
+
+namespace fluxgate::webhook {
+
+// Where the record of a verdict stands when the answer is written; the denial says so.
+enum class RecordState {
+    none,     // nothing is to be remembered
+    durable,  // written and synced: the answer carries its id
+    missing,  // should have been written and could not be
+};
+
+// The answer to a review that was read.
+std::string write_answer(const kube::Review& review, const policy::Verdict& verdict, RecordState record, std::string_view policy_set,
+                         const Limits& limits);
+
+// The answer to a review that could not be read, or judged, or remembered, or in time: always a denial. This is the only
+// place where an error becomes an answer. `uid` as in the request; `code` is the HTTP-like status inside the answer.
+std::string write_refusal(std::string_view uid, const Error& error);
+
+// The text of a denial: what was refused, each violation on a line while they fit, "+N more", the owner, the guidance. At
+// most `limits.message_bytes_max` bytes; violations are left out whole, never cut.
+std::string write_message(const kube::Review& review, const policy::Verdict& verdict, RecordState record, const Limits& limits);
+
+}  // namespace fluxgate::webhook

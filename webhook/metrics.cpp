@@ -1,0 +1,177 @@
+#include "webhook/metrics.hpp"
+
+#include <array>
+#include <atomic>
+#include <cstdio>
+#include <fstream>
+#include <vector>
+
+#include <prometheus/collectable.h>
+#include <prometheus/counter.h>
+#include <prometheus/family.h>
+#include <prometheus/gauge.h>
+#include <prometheus/registry.h>
+#include <prometheus/text_serializer.h>
+#include <unistd.h>
+
+namespace fluxgate::webhook {
+
+namespace {
+
+// The library's histogram takes a mutex at every observation; this one adds to three atomics.
+class AtomicHistogram final : public prometheus::Collectable {
+public:
+    AtomicHistogram(std::string name, std::string help) : name_(std::move(name)), help_(std::move(help)) {}
+
+    void observe(std::chrono::nanoseconds duration) {
+        const double seconds = std::chrono::duration<double>(duration).count();
+        std::size_t bucket = 0;
+        while (bucket < kBounds.size() && seconds > kBounds[bucket]) ++bucket;
+        counts_[bucket].fetch_add(1, std::memory_order_relaxed);
+        sum_nanoseconds_.fetch_add(static_cast<std::uint64_t>(duration.count()), std::memory_order_relaxed);
+    }
+
+    std::vector<prometheus::MetricFamily> Collect() const override {
+        prometheus::MetricFamily family;
+        family.name = name_;
+        family.help = help_;
+        family.type = prometheus::MetricType::Histogram;
+        prometheus::ClientMetric metric;
+        std::uint64_t cumulative = 0;
+        for (std::size_t i = 0; i <= kBounds.size(); ++i) {
+            cumulative += counts_[i].load(std::memory_order_relaxed);
+            prometheus::ClientMetric::Bucket bucket;
+            bucket.cumulative_count = cumulative;
+            bucket.upper_bound = i < kBounds.size() ? kBounds[i] : std::numeric_limits<double>::infinity();
+            metric.histogram.bucket.push_back(bucket);
+        }
+        metric.histogram.sample_count = cumulative;
+        metric.histogram.sample_sum = static_cast<double>(sum_nanoseconds_.load(std::memory_order_relaxed)) / 1e9;
+        family.metric.push_back(std::move(metric));
+        return {std::move(family)};
+    }
+
+private:
+    // To 10 s, the API server's default timeout; fine at the start, where we mean to be.
+    static constexpr std::array kBounds{0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0};
+    std::string name_;
+    std::string help_;
+    std::array<std::atomic<std::uint64_t>, kBounds.size() + 1> counts_{};
+    std::atomic<std::uint64_t> sum_nanoseconds_{0};
+};
+
+// Pages of the process in memory, from /proc/self/statm.
+double resident_bytes() {
+    std::ifstream statm("/proc/self/statm");
+    std::uint64_t size = 0;
+    std::uint64_t resident = 0;
+    statm >> size >> resident;
+    return static_cast<double>(resident) * static_cast<double>(::sysconf(_SC_PAGESIZE));
+}
+
+constexpr std::array kClasses{policy::WriteClass::unguarded, policy::WriteClass::routine, policy::WriteClass::exceptional};
+constexpr std::array kEvents{http::Event::Kind::connection_refused, http::Event::Kind::handshake_failed, http::Event::Kind::request_refused,
+                             http::Event::Kind::handler_failed, http::Event::Kind::connection_lost};
+
+std::vector<prometheus::MetricFamily> sample(const char* name, const char* help, prometheus::MetricType type, double value) {
+    prometheus::MetricFamily family;
+    family.name = name;
+    family.help = help;
+    family.type = type;
+    prometheus::ClientMetric metric;
+    if (type == prometheus::MetricType::Counter) metric.counter.value = value;
+    else metric.gauge.value = value;
+    family.metric.push_back(std::move(metric));
+    return {std::move(family)};
+}
+
+}  // namespace
+
+// Children are made once: looking one up by labels costs more than the whole evaluation of a small review.
+struct Metrics::Impl {
+    prometheus::Registry registry;
+    AtomicHistogram duration{"fluxgate_admission_duration_seconds", "From the first byte of a review to its answer."};
+
+    prometheus::Family<prometheus::Counter>& reviews =
+        prometheus::BuildCounter().Name("fluxgate_admission_reviews_total").Help("Reviews answered, by verdict and class of write.").Register(registry);
+    std::array<std::array<prometheus::Counter*, 2>, 3> by_class{};
+    prometheus::Counter& errors = prometheus::BuildCounter()
+                                      .Name("fluxgate_admission_errors_total")
+                                      .Help("Reviews refused because they could not be read or judged.")
+                                      .Register(registry)
+                                      .Add({});
+    prometheus::Family<prometheus::Counter>& records =
+        prometheus::BuildCounter().Name("fluxgate_audit_records_total").Help("Records by what became of them.").Register(registry);
+    prometheus::Counter& records_durable = records.Add({{"result", "durable"}});
+    prometheus::Counter& records_failed = records.Add({{"result", "failed"}});
+    prometheus::Family<prometheus::Counter>& events =
+        prometheus::BuildCounter().Name("fluxgate_http_events_total").Help("What went wrong on the wire, by kind.").Register(registry);
+    std::array<prometheus::Counter*, kEvents.size()> by_event{};
+
+    prometheus::Family<prometheus::Gauge>& policy_set_info =
+        prometheus::BuildGauge().Name("fluxgate_policy_set_info").Help("1 for the policy set in force, by digest.").Register(registry);
+    prometheus::Gauge& policies = prometheus::BuildGauge().Name("fluxgate_policies").Help("Policies in force.").Register(registry).Add({});
+    prometheus::Gauge& rules = prometheus::BuildGauge().Name("fluxgate_policy_rules").Help("Rules in force.").Register(registry).Add({});
+    prometheus::Gauge& certificate_expiry = prometheus::BuildGauge()
+                                                .Name("fluxgate_certificate_expiry_timestamp_seconds")
+                                                .Help("When the serving certificate ends, in seconds since the epoch.")
+                                                .Register(registry)
+                                                .Add({});
+    prometheus::Gauge& audit_available = prometheus::BuildGauge()
+                                             .Name("fluxgate_audit_available")
+                                             .Help("1 while records can be made durable, 0 while degraded: alarm on it.")
+                                             .Register(registry)
+                                             .Add({});
+    prometheus::Gauge& draining = prometheus::BuildGauge().Name("fluxgate_draining").Help("1 after SIGTERM.").Register(registry).Add({});
+
+    Impl() {
+        for (std::size_t i = 0; i < kClasses.size(); ++i) {
+            const std::string name(to_string(kClasses[i]));
+            by_class[i] = {&reviews.Add({{"verdict", "denied"}, {"class", name}}), &reviews.Add({{"verdict", "allowed"}, {"class", name}})};
+        }
+        for (std::size_t i = 0; i < kEvents.size(); ++i) by_event[i] = &events.Add({{"kind", std::string(to_string(kEvents[i]))}});
+    }
+};
+
+Metrics::Metrics() : impl_(std::make_unique<Impl>()) {}
+Metrics::~Metrics() = default;
+
+void Metrics::count_review(bool allowed, policy::WriteClass write_class, const std::string& error, std::chrono::nanoseconds duration) {
+    impl_->by_class[static_cast<std::size_t>(write_class)][allowed ? 1 : 0]->Increment();
+    if (!error.empty()) impl_->errors.Increment();
+    impl_->duration.observe(duration);
+}
+
+void Metrics::count_record(bool durable) { (durable ? impl_->records_durable : impl_->records_failed).Increment(); }
+
+void Metrics::count_http_event(http::Event::Kind kind) { impl_->by_event[static_cast<std::size_t>(kind)]->Increment(); }
+
+void Metrics::set_policy_set(const policy::PolicySet& set) {
+    impl_->policy_set_info.Add({{"digest", set.digest}}).Set(1);
+    impl_->policies.Set(static_cast<double>(set.policies.size()));
+    impl_->rules.Set(static_cast<double>(set.rule_count()));
+}
+
+void Metrics::set_certificate_expiry(WallTime not_after) {
+    impl_->certificate_expiry.Set(static_cast<double>(std::chrono::duration_cast<std::chrono::seconds>(not_after.time_since_epoch()).count()));
+}
+
+void Metrics::set_audit_available(bool available) { impl_->audit_available.Set(available ? 1 : 0); }
+void Metrics::set_draining() { impl_->draining.Set(1); }
+
+std::string Metrics::expose(const http::ServerCounters& admission) const {
+    std::vector<prometheus::MetricFamily> families = impl_->registry.Collect();
+    const auto add = [&](std::vector<prometheus::MetricFamily> more) {
+        for (auto& family : more) families.push_back(std::move(family));
+    };
+    using Type = prometheus::MetricType;
+    add(impl_->duration.Collect());
+    add(sample("fluxgate_http_connections_open", "TLS connections open now.", Type::Gauge, static_cast<double>(admission.connections_open.load())));
+    add(sample("fluxgate_http_connections_total", "TLS connections accepted.", Type::Counter, static_cast<double>(admission.connections_total.load())));
+    add(sample("fluxgate_http_requests_in_flight", "Requests being read or answered.", Type::Gauge, static_cast<double>(admission.requests_in_flight.load())));
+    add(sample("fluxgate_http_body_bytes_in_flight", "Of the budget for all bodies.", Type::Gauge, static_cast<double>(admission.body_bytes_in_flight.load())));
+    add(sample("process_resident_memory_bytes", "Resident memory.", Type::Gauge, resident_bytes()));
+    return prometheus::TextSerializer().Serialize(families);
+}
+
+}  // namespace fluxgate::webhook

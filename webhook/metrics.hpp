@@ -1,0 +1,43 @@
+#pragma once
+
+// What the serving side counts, in Prometheus' text format. Names `fluxgate_*`, seconds, `_total`; no user, object or policy in
+// a label, so that the number of series stays small. docs/reference/metrics.md lists them.
+// Any thread may call anything; counting is a handful of atomic additions.
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "base/clock.hpp"
+#include "http/server.hpp"
+#include "policy/policy_set.hpp"
+#include "webhook/review.hpp"
+
+namespace fluxgate::webhook {
+
+class Metrics {
+public:
+    Metrics();
+    ~Metrics();
+    Metrics(const Metrics&) = delete;
+    Metrics& operator=(const Metrics&) = delete;
+
+    // One answered review; `duration` from the first byte of its header to its answer.
+    void count_review(bool allowed, policy::WriteClass write_class, const std::string& error, std::chrono::nanoseconds duration);
+    void count_record(bool durable);
+    void count_http_event(http::Event::Kind kind);
+
+    void set_policy_set(const policy::PolicySet& set);
+    void set_certificate_expiry(WallTime not_after);
+    void set_audit_available(bool available);
+    void set_draining();
+
+    // The text of /metrics; `admission` are the counters of the TLS server.
+    std::string expose(const http::ServerCounters& admission) const;
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace fluxgate::webhook

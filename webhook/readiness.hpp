@@ -1,0 +1,46 @@
+#pragma once
+
+// May Kubernetes send us reviews? `/livez` depends on nothing but the process; `/readyz` on what this says.
+// Ready: not draining, a policy set, a certificate that is valid now, and an audit log that records or is degraded. Degraded
+// is ready on purpose (DESIGN §5.9): the log must never be the reason that Flux stops; `?verbose` and a metric tell.
+
+#include <atomic>
+#include <string>
+
+#include "base/clock.hpp"
+#include "base/snapshot_cell.hpp"
+#include "policy/policy_set.hpp"
+
+namespace fluxgate::webhook {
+
+enum class AuditState { recording, degraded, broken };
+
+// Any thread may set and ask.
+class Readiness {
+public:
+    Readiness(const SnapshotCell<policy::PolicySet>& policies, const Clock& clock) : policies_(policies), clock_(clock) {}
+
+    void set_draining() { draining_ = true; }
+    // degraded: could not be opened at the start; broken: failed while running, the process is about to end.
+    void set_audit(AuditState state) { audit_ = state; }
+    void set_certificate(WallTime not_before, WallTime not_after) {
+        not_before_ = not_before.time_since_epoch().count();
+        not_after_ = not_after.time_since_epoch().count();
+    }
+
+    struct Report {
+        bool ready = false;
+        std::string text;  // a line per check, as kube-apiserver's own: "[+]policies ok", "[-]certificate failed: …"
+    };
+    Report report() const;
+
+private:
+    const SnapshotCell<policy::PolicySet>& policies_;
+    const Clock& clock_;
+    std::atomic<bool> draining_{false};
+    std::atomic<AuditState> audit_{AuditState::recording};
+    std::atomic<WallTime::rep> not_before_{0};
+    std::atomic<WallTime::rep> not_after_{0};
+};
+
+}  // namespace fluxgate::webhook

@@ -1,0 +1,65 @@
+#pragma once
+
+// The decision, from bytes to bytes, without touching a socket, a clock or a file: body and policy set in, answer and
+// perhaps a record out. Tests, the demo and the handler call it alike.
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "audit/record.hpp"
+#include "base/clock.hpp"
+#include "base/limits.hpp"
+#include "kube/admission_review.hpp"
+#include "policy/policy_set.hpp"
+
+namespace fluxgate::webhook {
+
+// What a record says about the place it was made.
+struct Origin {
+    std::string cluster;  // --cluster-name
+    std::string replica;  // host name
+};
+
+// What the audit log owes this answer (DESIGN §5.8).
+enum class Promise {
+    none,                // nothing to remember
+    before_the_answer,   // denied: record first if that is possible, deny in any case; `without_record` if not
+    or_refuse,           // let through: recorded first, else `without_record`, which refuses
+    beside_the_answer,   // a writer's write that a policy would warn about: recorded, but never held up for it
+};
+
+struct Outcome {
+    bool readable = false;  // false: the body is no review
+    int http_status = 200;
+    std::string answer;          // to send, once the promise is kept
+    std::string without_record;  // to send when the record cannot be made durable (in time)
+    Promise promise = Promise::none;
+    std::optional<audit::Record> record;
+
+    // For the log line and the metrics.
+    bool allowed = false;
+    policy::WriteClass write_class = policy::WriteClass::unguarded;
+    std::string error;    // Errc name, "" if a verdict was reached
+    std::string summary;  // "UPDATE deployments.apps production/web by alice: 2 violations"; empty when nothing was found
+};
+
+// One per thread: reuses its parser from review to review.
+class Reviewer {
+public:
+    Reviewer(const Limits& limits, Origin origin) : limits_(limits), origin_(std::move(origin)), reader_(limits) {}
+
+    // `body` must be followed by `kube::kJsonSlack` readable bytes. Never throws: an exception inside is our own mistake and
+    // becomes a refusal.
+    Outcome judge(std::string_view body, const policy::PolicySet& set, WallTime now);
+
+private:
+    Outcome judge_or_throw(std::string_view body, const policy::PolicySet& set, WallTime now);
+
+    Limits limits_;
+    Origin origin_;
+    kube::ReviewReader reader_;
+};
+
+}  // namespace fluxgate::webhook
