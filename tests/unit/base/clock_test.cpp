@@ -1,0 +1,34 @@
+#include "base/clock.hpp"
+
+#include "tests/support/catch.hpp"
+
+using namespace fluxgate;
+using namespace std::chrono_literals;
+
+TEST_CASE("times are written as Kubernetes writes MicroTime") {
+    struct Row {
+        std::string_view name;
+        WallTime time;
+        std::string_view text;
+    };
+    const WallTime day = std::chrono::sys_days{std::chrono::year{2026} / 12 / 5};
+    const WallTime leap = std::chrono::sys_days{std::chrono::year{2028} / 2 / 29};
+    const Row rows[] = {
+        {"the epoch", WallTime{}, "1970-01-01T00:00:00.000000Z"},
+        {"microseconds", day + 2h + 10min + 123456us, "2026-12-05T02:10:00.123456Z"},
+        {"leading zeros of microseconds", day + 7us, "2026-12-05T00:00:00.000007Z"},
+        {"a leap day", leap + 23h + 59min + 59s + 999999us, "2028-02-29T23:59:59.999999Z"},
+        {"before the epoch", WallTime{} - 1us, "1969-12-31T23:59:59.999999Z"},
+    };
+    for (const Row& row : rows) {
+        INFO(row.name);
+        CHECK(format_rfc3339(row.time) == row.text);
+    }
+}
+
+TEST_CASE("the system clock gives wall time and a steady time that does not go back") {
+    const SystemClock clock;
+    CHECK(clock.now() > WallTime{std::chrono::sys_days{std::chrono::year{2024} / 1 / 1}});
+    const auto first = clock.steady();
+    CHECK(clock.steady() >= first);
+}
