@@ -117,7 +117,7 @@ bool is_utf8(std::string_view text) {
     return true;
 }
 
-// A copy in which every character that YAML does not allow is a question mark of the same length, so that reading can go
+// A copy in which every character that YAML does not allow is an underscore for each of its bytes, so that reading can go
 // on. At most one problem of a kind a line: a binary file should not fill the list.
 std::string replace_bad_characters(std::string_view text, const Places& places, Problems& problems) {
     std::string clean(text);
@@ -126,7 +126,7 @@ std::string replace_bad_characters(std::string_view text, const Places& places, 
     std::size_t line_start = 0;
     const auto replace = [&](std::size_t kind, Errc code, std::size_t at, std::size_t length, std::string message) {
         if (std::exchange(reported_from[kind], line_start) != line_start) problems.add(code, places.at(at), std::move(message));
-        clean.replace(at, length, length, '?');
+        clean.replace(at, length, length, '_');
     };
     for (std::size_t at = 0; at < text.size();) {
         const auto byte = static_cast<unsigned char>(text[at]);
@@ -667,7 +667,7 @@ public:
     }
 
     void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t, const std::string& value) override {
-        const bool tagged = check_tag(mark, tag);
+        const bool tagged = check_tag(mark, tag, true);
         if (tagged || tag == "!") {
             add_scalar(mark, value, {});
         } else {
@@ -713,14 +713,12 @@ private:
         return after == std::string_view::npos || rest[after] != ':';
     }
 
-    // True if the file gives a tag. yaml-cpp says "?" for plain and "!" for quoted scalars, but also for an explicit "!".
-    bool check_tag(const YAML::Mark& mark, const std::string& tag) {
+    // True if the file gives a tag. Without one yaml-cpp says "?", and "!" for a quoted scalar, as for an explicit "!".
+    bool check_tag(const YAML::Mark& mark, const std::string& tag, bool scalar) {
         const std::size_t offset = offset_of(mark);
-        const bool explicit_tag = (!tag.empty() && tag != "?" && tag != "!") || (offset < text_.size() && text_[offset] == '!');
-        if (explicit_tag) {
-            problem(Errc::invalid_yaml, mark, "tags are not accepted; remove the tag, and quote the value if it is text");
-        }
-        return explicit_tag;
+        const bool silent = tag.empty() || tag == "?" || (tag == "!" && scalar && !(offset < text_.size() && text_[offset] == '!'));
+        if (!silent) problem(Errc::invalid_yaml, mark, "tags are not accepted; remove the tag, and quote the value if it is text");
+        return !silent;
     }
 
     void count(const YAML::Mark& mark) {
@@ -810,7 +808,7 @@ private:
             ++skipped_;
             return;
         }
-        check_tag(mark, tag);
+        check_tag(mark, tag, false);
         if (in_key()) {
             problem(Errc::invalid_yaml, mark, fmt::format("a key is {}; keys are strings", describe(kind)));
             drop_key(mark);

@@ -101,7 +101,7 @@ struct ReadResult {
     std::vector<ReadProblem> problems;  // in the order of the file, at most limits.policy_errors_max
 };
 
-// Bounds: policy_file_bytes_max, policy_documents_max, yaml_depth_max, yaml_nodes_max (over the whole file).
+// Bounds: policy_file_bytes_max, policy_documents_max, yaml_depth_max, yaml_nodes_max (over the whole file, with keys).
 // Codes: invalid_yaml, invalid_utf8, duplicate_key, too_deep, too_many_nodes, too_large.
 ReadResult read_manifests(std::string_view text, const Limits& limits);
 
