@@ -19,8 +19,8 @@ struct KeyPair {
 
 struct LeafRequest {
     std::string common_name;
-    std::vector<std::string> dns_names;
-    std::vector<std::string> ip_addresses;  // literal IPv4 or IPv6
+    std::vector<std::string> dns_names = {};
+    std::vector<std::string> ip_addresses = {};  // literal IPv4 or IPv6
     std::chrono::hours valid_for{24 * 30};
 };
 

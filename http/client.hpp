@@ -19,8 +19,8 @@ struct ClientOptions {
     std::string address = "127.0.0.1";    // literal address to connect to
     std::uint16_t port = 0;
     bool tls = true;
-    std::string server_name;               // SNI, and the DNS name (or literal IP address) the certificate must carry
-    std::string ca_pem;                    // the only trusted roots
+    std::string server_name = {};         // SNI, and the DNS name (or literal IP address) the certificate must carry
+    std::string ca_pem = {};              // the only trusted roots
     std::chrono::milliseconds timeout{5'000};  // for connecting, and for each exchange
 };
 

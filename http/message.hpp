@@ -30,7 +30,7 @@ inline constexpr std::size_t kBodySlack = 64;
 struct Response {
     int status = 200;
     std::string content_type = "application/json";
-    std::string body;
+    std::string body = {};
     bool close = false;  // end the connection after this answer
 };
 

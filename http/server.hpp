@@ -56,7 +56,7 @@ struct ServerOptions {
     std::uint16_t port = 0;             // 0: any free port; ask `port()`
     unsigned threads = 1;               // io_contexts, one thread each
     bool tls = true;
-    Limits limits;
+    Limits limits = {};
     std::function<void(const Event&)> on_event = [](const Event&) {};
 };
 
