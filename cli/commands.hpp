@@ -20,5 +20,6 @@ using Run = std::function<int()>;
 
 void add_serve(CLI::App& app, Run& run);
 void add_demo(CLI::App& app, Run& run);
+void add_check(CLI::App& app, Run& run);
 
 }  // namespace fluxgate::cli

@@ -14,6 +14,7 @@ int main(int argc, char** argv) {
     app.footer("Start with `fluxgate demo`. Exit codes: 0 clean, 1 findings, 2 could not evaluate.");
     fluxgate::cli::Run run;
     fluxgate::cli::add_serve(app, run);
+    fluxgate::cli::add_check(app, run);
     fluxgate::cli::add_demo(app, run);
     try {
         app.parse(argc, argv);

@@ -1,0 +1,87 @@
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "cli/commands.hpp"
+#include "cli/policies.hpp"
+#include "kube/admission_review.hpp"
+#include "policy/evaluate.hpp"
+
+namespace fluxgate::cli {
+
+namespace {
+
+using nlohmann::ordered_json;
+
+std::string dump(const ordered_json& json) { return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace); }
+
+ordered_json to_json(const policy::Violation& violation) {
+    return {{"policy", violation.policy}, {"rule", violation.rule}, {"path", violation.path}, {"message", "have " + violation.have + ", want " + violation.want}};
+}
+
+// One line in, one line out; what cannot be read is denied, with the reason as the one violation of no policy.
+struct Judged {
+    std::string line;
+    int exit_code;
+};
+
+Judged judge(const std::string& line, kube::ReviewReader& reader, const policy::PolicySet& set) {
+    const auto review = reader.read(kube::with_slack(line));
+    if (!review) {
+        const Error& error = review.error().error;
+        const ordered_json out{{"uid", review.error().uid}, {"allowed", false}, {"violations", ordered_json::array()}, {"warnings", ordered_json::array()}, {"error", to_string(error)}};
+        return {dump(out), kCouldNotEvaluate};
+    }
+    const policy::Verdict verdict = policy::evaluate(*review, set);
+    ordered_json out{{"uid", review->uid}, {"allowed", verdict.allowed}, {"violations", ordered_json::array()}, {"warnings", verdict.warnings}};
+    for (const policy::Violation& violation : verdict.violations) {
+        if (violation.action == policy::Action::deny) out["violations"].push_back(to_json(violation));
+    }
+    return {dump(out), verdict.allowed ? kClean : kFindings};
+}
+
+int check(const std::string& policies, const std::string& reviews) {
+    const Limits limits;
+    const auto set = load_policies(policies, limits);
+    if (!set) return kCouldNotEvaluate;
+    std::ifstream file;
+    if (reviews != "-") {
+        file.open(reviews, std::ios::binary);
+        if (!file) {
+            std::fprintf(stderr, "fluxgate check: cannot read %s\n", reviews.c_str());
+            return kCouldNotEvaluate;
+        }
+    }
+    std::istream& stream = reviews == "-" ? std::cin : file;
+    kube::ReviewReader reader(limits);
+    int exit_code = kClean;
+    for (std::string line; std::getline(stream, line);) {
+        if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
+        const Judged judged = judge(line, reader, *set);
+        std::printf("%s\n", judged.line.c_str());
+        exit_code = std::max(exit_code, judged.exit_code);
+    }
+    return exit_code;
+}
+
+}  // namespace
+
+void add_check(CLI::App& app, Run& run) {
+    struct Flags {
+        std::string policies;
+        std::string reviews;
+        std::string output = "jsonl";
+    };
+    auto flags = std::make_shared<Flags>();
+    CLI::App* command = app.add_subcommand("check", "judge recorded AdmissionReviews with the webhook's own evaluator");
+    command->add_option("--policies", flags->policies, "folder of policy files (*.yaml, *.yml, *.json)")->required();
+    command->add_option("--reviews", flags->reviews, "AdmissionReviews as JSON Lines; - is standard input")->required();
+    command->add_option("-o,--output", flags->output, "output format")->capture_default_str()->check(CLI::IsMember({"jsonl"}));
+    command->footer("Writes a line for each review, in order: {\"uid\",\"allowed\",\"violations\":[…],\"warnings\":[]}.\nExits 0 if all are allowed, 1 if one is denied, 2 if one cannot be read.");
+    command->callback([flags, &run] { run = [flags] { return check(flags->policies, flags->reviews); }; });
+}
+
+}  // namespace fluxgate::cli
