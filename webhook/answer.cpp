@@ -60,8 +60,10 @@ std::string headline(const kube::Review& review, RecordState record) {
                                  shortened(review.user.username, kNameBytesMax), tail));
 }
 
+// The whole object has no path worth a word.
 std::string violation_line(const policy::Violation& violation) {
-    return printable(fmt::format("- {}/{} {}: have {}, want {}", violation.policy, violation.rule, shortened(violation.path, kPathBytesMax),
+    const std::string path = violation.path == "." ? "" : " " + shortened(violation.path, kPathBytesMax);
+    return printable(fmt::format("- {}/{}{}: have {}, want {}", violation.policy, violation.rule, path,
                                  shortened(violation.have, 2 * kValueBytesMax), shortened(violation.want, kValueBytesMax)));
 }
 

@@ -27,12 +27,12 @@ std::string explain(const std::vector<const WriterProfile*>& writers, const kube
         for (const WriterIdentity& identity : profile->identities) {
             if (!identity.is(review.user)) continue;
             if (!satisfies(assurance, identity.assurance)) {
-                return fmt::format("who proves this only as \"{}\" where {} needs \"{}\"", to_string(assurance), profile->name, to_string(identity.assurance));
+                return fmt::format("proof \"{}\", {} needs \"{}\"", to_string(assurance), profile->name, to_string(identity.assurance));
             }
-            return fmt::format("who as {} may not {} {}", profile->name, kube::to_string(review.operation), review.resource_name());
+            return fmt::format("{} may not {} {}", profile->name, kube::to_string(review.operation), review.resource_name());
         }
     }
-    return "who is not one of them";
+    return "no writer";
 }
 
 }  // namespace
@@ -83,7 +83,7 @@ const WriterProfile* LockRule::find_writer(const kube::Review& review, Assurance
 
 void LockRule::refuse(const kube::Review& review, Assurance assurance, Findings& findings) const {
     const std::string who = review.user.username.empty() ? "a caller without a name" : std::string(review.user.username);
-    findings.add(".", fmt::format("{} by {}, {}", kube::to_string(review.operation), who, explain(writers, review, assurance)), "a writer: " + names_of(writers));
+    findings.add(".", fmt::format("{} by {} ({})", kube::to_string(review.operation), who, explain(writers, review, assurance)), "a writer: " + names_of(writers));
     if (review.operation != kube::Operation::update) return;
     auto changes = kube::find_changes(review.old_object, review.object, review.kind.kind, kChangesMax);
     for (kube::Change& change : changes.list) findings.add(std::move(change.path), std::move(change.have), std::move(change.want));
