@@ -1,5 +1,7 @@
 #include "audit/record.hpp"
 
+#include <algorithm>
+
 #include <nlohmann/json.hpp>
 
 namespace fluxgate::audit {
@@ -71,8 +73,15 @@ Result<RecordLine> parse_line(std::string_view line) {
     const auto decision = json.find("decision");
     if (sequence == json.end() || !sequence->is_number_unsigned()) return fail(Errc::missing_field, "the record has no sequence");
     if (id == json.end() || !id->is_string() || decision == json.end() || !decision->is_string()) return fail(Errc::missing_field, "the record has no id or decision");
+    RecordLine record{sequence->get<std::uint64_t>(), id->get<std::string>(), decision->get<std::string>(), {}};
     const auto violations = json.find("violations");
-    return RecordLine{sequence->get<std::uint64_t>(), id->get<std::string>(), decision->get<std::string>(), violations == json.end() ? 0 : violations->size()};
+    if (violations == json.end()) return record;
+    for (const auto& violation : *violations) {
+        const auto rule = violation.is_object() ? violation.find("rule") : violation.end();
+        if (!violation.is_object() || rule == violation.end() || !rule->is_string()) return fail(Errc::missing_field, "a violation of the record names no rule");
+        if (std::find(record.rules.begin(), record.rules.end(), *rule) == record.rules.end()) record.rules.push_back(*rule);
+    }
+    return record;
 }
 
 }  // namespace fluxgate::audit

@@ -68,7 +68,9 @@ struct RecordLine {
     std::uint64_t sequence = 0;
     std::string id;
     std::string decision;
-    std::size_t violations = 0;
+    std::vector<std::string> rules;  // of its violations, in order, each once
+
+    friend bool operator==(const RecordLine&, const RecordLine&) = default;
 };
 Result<RecordLine> parse_line(std::string_view line);
 

@@ -31,7 +31,7 @@ Result<void> verify_file(const std::filesystem::path& path, VerifiedLog& log) {
             return {};
         }
         const std::string where = fmt::format("{}:{}", path.filename().string(), number);
-        const auto record = parse_line(line);
+        auto record = parse_line(line);
         if (!record) return fail(record.error().code, record.error().message, where);
         if (log.records > 0 && record->sequence != log.last_sequence + 1) {
             return fail(Errc::contradictory, fmt::format("sequence {} follows {}: records are missing or repeated", record->sequence, log.last_sequence), where);
@@ -39,7 +39,7 @@ Result<void> verify_file(const std::filesystem::path& path, VerifiedLog& log) {
         if (log.records++ == 0) log.first_sequence = record->sequence;
         log.last_sequence = record->sequence;
         ++(record->decision == "denied" ? log.denied : log.allowed);
-        log.ids.push_back(record->id);
+        log.lines.push_back(std::move(*record));
     }
     return {};
 }

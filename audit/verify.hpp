@@ -19,7 +19,7 @@ struct VerifiedLog {
     std::uint64_t last_sequence = 0;
     std::uint64_t denied = 0;
     std::uint64_t allowed = 0;
-    std::vector<std::string> ids;         // in order
+    std::vector<RecordLine> lines;        // in order
     std::vector<std::string> torn_tails;  // files that end in a part of a line: written by a crash, never acknowledged
 };
 
