@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"fmt"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -173,11 +174,16 @@ func image(t *testing.T) string {
 // aPod of Deployment production/web.
 func aPod(t *testing.T) string {
 	t.Helper()
-	found, err := cluster.Admin.List(pods + "?labelSelector=app%3Dweb")
+	return aPodWith(t, "app=web")
+}
+
+// aPodWith a label, in production.
+func aPodWith(t *testing.T, label string) string {
+	t.Helper()
+	path := pods + "?labelSelector=" + url.QueryEscape(label)
+	exist(t, 1, path)
+	found, err := cluster.Admin.List(path)
 	must(t, err)
-	if len(found) == 0 {
-		t.Fatal("web has no Pods")
-	}
 	return found[0].Text("metadata", "name")
 }
 

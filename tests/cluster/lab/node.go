@@ -13,8 +13,8 @@ const (
 
 // There is no scheduler and no kubelet here, so the lab acts for them, with certificates like theirs.
 
-// RunPod does what a scheduler and a kubelet do with a Pod up to the point where a container would start: the binding, the
-// token that the Pod mounts, the first status.
+// RunPod does what a scheduler and a kubelet do with a Pod: the binding, the token that the Pod mounts, a status that says
+// that it runs and is ready.
 func (plane *ControlPlane) RunPod(namespace, name string) error {
 	path := "/api/v1/namespaces/" + namespace + "/pods/" + name
 	pod, err := plane.Admin.Get(path)
@@ -44,7 +44,30 @@ func (plane *ControlPlane) RunPod(namespace, name string) error {
 	if err != nil {
 		return err
 	}
-	return asKubelet.Patch(path+"/status", Object{"status": Object{"hostIP": "10.1.0.4", "startTime": now()}})
+	return asKubelet.Patch(path+"/status", Object{"status": Object{
+		"phase": "Running", "hostIP": "10.1.0.4", "podIP": "10.2.0.7", "podIPs": []Object{{"ip": "10.2.0.7"}}, "startTime": now(),
+		"conditions": []Object{{"type": "Ready", "status": "True", "lastTransitionTime": now()}},
+	}})
+}
+
+// FinishPod is a kubelet's report that all containers of a Pod have ended well.
+func (plane *ControlPlane) FinishPod(namespace, name string) error {
+	asKubelet, err := plane.component(kubelet, nodes)
+	if err != nil {
+		return err
+	}
+	return asKubelet.Patch("/api/v1/namespaces/"+namespace+"/pods/"+name+"/status", Object{"status": Object{"phase": "Succeeded"}})
+}
+
+// EvictPod is what a kubelet under pressure asks for, and a drain too: an eviction that respects disruption budgets.
+func (plane *ControlPlane) EvictPod(namespace, name string) error {
+	asKubelet, err := plane.component(kubelet, nodes)
+	if err != nil {
+		return err
+	}
+	_, err = asKubelet.Create("/api/v1/namespaces/"+namespace+"/pods/"+name+"/eviction", Object{
+		"apiVersion": "policy/v1", "kind": "Eviction", "metadata": Object{"name": name, "namespace": namespace}})
+	return err
 }
 
 // EndPods does what a kubelet does with Pods that are to be deleted, once their containers have stopped: it deletes them for

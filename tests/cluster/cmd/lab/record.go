@@ -43,10 +43,15 @@ func fluxAndControllersAtWork(story *story) {
 	story.keep("replicaset-creates-pod.json", review{controller + "replicaset-controller", "CREATE", "pods", "production/"})
 	story.keep("apiserver-updates-quota-status.json", review{"system:apiserver", "UPDATE", "resourcequotas/status", "production/roof"})
 
-	story.when("the scheduler and the kubelet take a Pod", story.runPod)
+	story.when("the scheduler and the kubelet take a Pod", func() error { _, err := story.runPod("web"); return err })
 	story.keep("scheduler-binds-pod.json", review{scheduler, "CREATE", "pods/binding", "production/web-"})
 	story.keep("node-mints-token.json", review{kubelet, "CREATE", "serviceaccounts/token", "production/default"})
 	story.keep("node-updates-pod-status.json", review{kubelet, "UPDATE", "pods/status", "production/web-"})
+
+	story.when("there is a Deployment with a disruption budget", story.commit("movable.yaml"))
+	story.when("its Pod is evicted", story.evictPod)
+	story.keep("node-evicts-pod.json", review{kubelet, "CREATE", "pods/eviction", "production/movable-"})
+	story.keep("apiserver-updates-budget-status.json", review{"system:apiserver", "UPDATE", "poddisruptionbudgets/status", "production/movable"})
 
 	story.when("the autoscaler must have three replicas at least", story.edit("autoscaler.yaml", "minReplicas: 1", "minReplicas: 3"))
 	story.keep("hpa-scales.json", review{controller + "horizontal-pod-autoscaler", "UPDATE", "deployments/scale", "production/web"})
@@ -123,7 +128,7 @@ func deletions(story *story, person *somebody) {
 	story.when("the kubelet has ended the Pod", story.endPod)
 	story.keep("node-deletes-pod.json", review{kubelet, "DELETE", "pods", "production/web-"})
 
-	story.when("everything leaves Git, the namespaces too", story.remove("namespaces.yaml", "web.yaml", "staging-web.yaml", "autoscaler.yaml", "quota.yaml", "bad.yaml"))
+	story.when("everything leaves Git, the namespaces too", story.remove("namespaces.yaml", "web.yaml", "staging-web.yaml", "autoscaler.yaml", "quota.yaml", "movable.yaml", "bad.yaml"))
 	story.keep("namespace-controller-deletes.json", review{controller + "namespace-controller", "DELETE", "configmaps", "production/"})
 }
 
@@ -234,21 +239,35 @@ func (story *story) applied(revision string, err error) error {
 	return story.lab.Flux.Applied(revision)
 }
 
-// runPod waits for a Pod of web and has it placed.
-func (story *story) runPod() error {
-	return lab.Eventually(10*time.Second, func() error {
-		pods, err := story.lab.Admin.List("/api/v1/namespaces/production/pods?labelSelector=app%3Dweb")
+// runPod waits for a Pod of a Deployment and has it placed.
+func (story *story) runPod(app string) (name string, err error) {
+	err = lab.Eventually(10*time.Second, func() error {
+		pods, err := story.lab.Admin.List("/api/v1/namespaces/production/pods?labelSelector=app%3D" + app)
 		if err != nil {
 			return err
 		}
 		if len(pods) == 0 {
-			return fmt.Errorf("web has no Pod")
+			return fmt.Errorf("%s has no Pod", app)
 		}
-		if err := story.lab.RunPod("production", pods[0].Text("metadata", "name")); err != nil {
-			return lab.Permanent(err)
-		}
+		name = pods[0].Text("metadata", "name")
 		return nil
 	})
+	if err != nil {
+		return "", err
+	}
+	return name, story.lab.RunPod("production", name)
+}
+
+// evictPod runs a Pod and evicts it as soon as its disruption budget has noticed that it is ready.
+func (story *story) evictPod() error {
+	name, err := story.runPod("movable")
+	if err != nil {
+		return err
+	}
+	if err := lab.Eventually(10*time.Second, func() error { return story.lab.EvictPod("production", name) }); err != nil {
+		return err
+	}
+	return story.endPod()
 }
 
 // endPod waits until the garbage collector has reached the Pod that runPod placed, and ends it.
