@@ -1,6 +1,5 @@
 #include "http/connection.hpp"
 
-#include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <sys/socket.h>
 

@@ -2,8 +2,6 @@
 
 // The connection's half of a Reply: where the answer lands, and how it wakes the connection when it comes late.
 
-#include <boost/asio/post.hpp>
-
 #include <atomic>
 #include <cstdint>
 #include <memory>

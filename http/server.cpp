@@ -1,7 +1,5 @@
 #include "http/server.hpp"
 
-#include <boost/asio/post.hpp>
-
 #include <condition_variable>
 #include <future>
 #include <mutex>
