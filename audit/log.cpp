@@ -1,6 +1,7 @@
 #include "audit/log.hpp"
 
 #include <algorithm>
+#include <exception>
 
 #include <fmt/format.h>
 
@@ -13,7 +14,17 @@ constexpr std::string_view kSuffix = ".jsonl";
 
 std::string file_name(std::uint64_t first_sequence) { return fmt::format("{}{:020}{}", kPrefix, first_sequence, kSuffix); }
 
-tl::unexpected<Error> unavailable(const std::string& why) { return fail(Errc::audit_unavailable, "the audit log cannot take records: " + why); }
+tl::unexpected<Error> unavailable(const std::string& why) {
+    return fail(Errc::audit_unavailable, "the audit log cannot take records: " + why);
+}
+
+// One caller's exception must not keep the others waiting for ever.
+void tell(const Log::Done& done, Result<std::uint64_t> result) {
+    try {
+        done(std::move(result));
+    } catch (...) {
+    }
+}
 
 }  // namespace
 
@@ -27,9 +38,10 @@ Result<std::unique_ptr<Log>> Log::open(std::unique_ptr<Storage> storage, Options
         if (!name->starts_with(kPrefix) || !name->ends_with(kSuffix)) continue;
         const auto line = storage->last_line(*name);
         if (!line) return tl::unexpected(line.error());
-        if (line->empty()) continue;  // nothing was acknowledged in that file
-        const auto record = parse_line(*line);
-        if (!record) return fail(record.error().code, "the last line is no record, so the sequence cannot go on: " + record.error().message, *name);
+        if (!*line) continue;  // nothing was acknowledged in that file
+        const auto record = parse_line(**line);
+        if (!record)
+            return fail(record.error().code, "the last line is no record, so the sequence cannot go on: " + record.error().message, *name);
         next_sequence = record->sequence + 1;
         break;
     }
@@ -52,6 +64,7 @@ Log::~Log() {
 }
 
 void Log::append(Record record, Done done) {
+    fit(record, options_.record_bytes_max);
     const char* refusal = nullptr;
     {
         std::lock_guard lock(mutex_);
@@ -106,24 +119,37 @@ void Log::run() {
         records.reserve(batch.size());
         for (Waiting& waiting : batch) records.push_back(std::move(waiting.record));
         const std::uint64_t first = next_sequence_;  // written by this thread only
-        const auto written = write(records);
+        const auto written = write_or_say_why(records);
 
         lock.lock();
-        if (written) next_sequence_ += batch.size();
-        else broken_ = true;
+        if (written)
+            next_sequence_ += batch.size();
+        else
+            broken_ = true;
         // After a failure nothing behind it may be acknowledged either.
         std::vector<Waiting> refused;
         if (!written) refused.swap(waiting_);
         lock.unlock();
 
         for (std::size_t i = 0; i < batch.size(); ++i) {
-            if (written) batch[i].done(first + i);
-            else batch[i].done(unavailable(to_string(written.error())));
+            if (written)
+                tell(batch[i].done, first + i);
+            else
+                tell(batch[i].done, unavailable(to_string(written.error())));
         }
-        for (Waiting& waiting : refused) waiting.done(unavailable(to_string(written.error())));
+        for (Waiting& waiting : refused) tell(waiting.done, unavailable(to_string(written.error())));
         if (!written) options_.on_broken(written.error());
         lock.lock();
         if (!written) return;
+    }
+}
+
+// What throws in here is our own mistake or a lack of memory, and how much was written is unknown: as bad as a failed write.
+Result<void> Log::write_or_say_why(const std::vector<Record>& records) {
+    try {
+        return write(records);
+    } catch (const std::exception& exception) {
+        return fail(Errc::internal, std::string("an error inside Fluxgate: ") + exception.what());
     }
 }
 

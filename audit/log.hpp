@@ -33,6 +33,7 @@ public:
     struct Options {
         std::size_t queue_max = Limits{}.record_queue_max;
         std::size_t file_bytes_max = 64u << 20;
+        std::size_t record_bytes_max = Limits{}.record_bytes_max;  // see `fit`
         // Called once, on the log's thread, when the log breaks: the owner drains and exits.
         std::function<void(const Error&)> on_broken = [](const Error&) {};
     };
@@ -46,7 +47,7 @@ public:
     Log& operator=(const Log&) = delete;
 
     // Calls `done` exactly once, on the log's thread or, when the queue is full or the log broken, at once on this one.
-    // Result: the record's sequence. Errors: audit_unavailable, overloaded.
+    // Result: the record's sequence. Error: audit_unavailable, with the reason. An exception of `done` is swallowed.
     using Done = std::function<void(Result<std::uint64_t>)>;
     void append(Record record, Done done);
 
@@ -57,6 +58,7 @@ private:
     Log(std::unique_ptr<Storage> storage, Options options, std::uint64_t next_sequence);
     Result<void> open_next_file();
     void run();
+    Result<void> write_or_say_why(const std::vector<Record>& records);
     Result<void> write(const std::vector<Record>& records);
 
     struct Waiting {

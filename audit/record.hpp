@@ -54,6 +54,7 @@ struct Record {
 
     std::vector<RecordedViolation> violations;
     std::uint64_t violations_omitted = 0;
+    bool truncated = false;  // `fit` left out groups or evidence, or shortened texts
     std::vector<std::string> compliance;
     std::string policy_set;  // digest of the set that judged
     std::string cluster;     // --cluster-name
@@ -62,6 +63,11 @@ struct Record {
 
 // One line of JSON without the line feed. `sequence` counts the records of one log directory from 1.
 std::string to_json(const Record& record, std::uint64_t sequence);
+
+// Bounds a record, so that neither its line nor the queue can be made to overflow by an object or a caller with thousands of
+// names: leaves out violations from the end (they count as omitted), and if that is not enough, groups and evidence and what
+// texts have beyond 1 KiB. Its line then has at most `bytes_max` bytes, which must be 16 KiB or more.
+void fit(Record& record, std::size_t bytes_max);
 
 // What a reader needs of a line, checked: schema, sequence, id. Errors: invalid_json, missing_field, unsupported_version.
 struct RecordLine {

@@ -70,11 +70,16 @@ public:
     explicit PosixStorage(std::filesystem::path directory) : path_(std::move(directory)) {}
 
     Result<void> open_directory() override {
-        if (::mkdir(path_.c_str(), 0750) != 0 && errno != EEXIST) return io_error("create the audit directory", path_);
+        if (::mkdir(path_.c_str(), 0750) == 0) {
+            if (auto synced = sync_parent(); !synced) return synced;
+        } else if (errno != EEXIST) {
+            return io_error("create the audit directory", path_);
+        }
         directory_ = Descriptor(::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
         if (!directory_.good()) return io_error("open the audit directory", path_);
         if (::flock(directory_.get(), LOCK_EX | LOCK_NB) != 0) {
-            if (errno == EWOULDBLOCK) return fail(Errc::contradictory, "another process writes its audit log here; give each its own directory", path_.string());
+            if (errno == EWOULDBLOCK)
+                return fail(Errc::contradictory, "another process writes its audit log here; give each its own directory", path_.string());
             return io_error("lock the audit directory", path_);
         }
         return {};
@@ -100,11 +105,12 @@ public:
         return std::make_unique<PosixFile>(std::move(descriptor), path);
     }
 
-    Result<std::string> last_line(const std::string& name) override {
+    Result<std::optional<std::string>> last_line(const std::string& name) override {
         const auto path = path_ / name;
         const Descriptor descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
         struct stat status {};
         if (!descriptor.good() || ::fstat(descriptor.get(), &status) != 0) return io_error("read the audit log", path);
+        if (::fdatasync(descriptor.get()) != 0) return io_error("make the audit log durable", path);
         // Backwards in growing windows until one holds a whole line.
         for (off_t window = 64 << 10;; window *= 4) {
             const off_t start = std::max<off_t>(0, status.st_size - window);
@@ -113,7 +119,7 @@ public:
             if (got < 0) return io_error("read the audit log", path);
             text.resize(static_cast<std::size_t>(got));
             const std::size_t end = text.rfind('\n');
-            if (end == std::string::npos && start == 0) return std::string();
+            if (end == std::string::npos && start == 0) return std::nullopt;
             if (end == std::string::npos) continue;
             const std::size_t begin = end == 0 ? std::string::npos : text.rfind('\n', end - 1);
             if (begin != std::string::npos) return text.substr(begin + 1, end - begin - 1);
@@ -122,12 +128,21 @@ public:
     }
 
 private:
+    Result<void> sync_parent() const {
+        const auto parent = std::filesystem::path(path_ / "..");  // also right for "audit" and "audit/"
+        const Descriptor descriptor(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        if (!descriptor.good() || ::fsync(descriptor.get()) != 0) return io_error("make the audit directory durable", path_);
+        return {};
+    }
+
     std::filesystem::path path_;
     Descriptor directory_;
 };
 
 }  // namespace
 
-std::unique_ptr<Storage> make_posix_storage(std::filesystem::path directory) { return std::make_unique<PosixStorage>(std::move(directory)); }
+std::unique_ptr<Storage> make_posix_storage(std::filesystem::path directory) {
+    return std::make_unique<PosixStorage>(std::move(directory));
+}
 
 }  // namespace fluxgate::audit

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,15 +29,17 @@ public:
 class Storage {
 public:
     virtual ~Storage() = default;
-    // Creates the directory if it is missing (its parent must be there) and takes it for this process alone, until the
+    // Creates the directory, durably, if it is missing (its parent must be there) and takes it for this process alone, until the
     // Storage ends. Error io; contradictory when another process has it.
     virtual Result<void> open_directory() = 0;
     // Names of the regular files, sorted.
     virtual Result<std::vector<std::string>> list() = 0;
     // A new, empty file; an existing name is an error. Its directory entry is durable when this returns.
     virtual Result<std::unique_ptr<AppendFile>> create(const std::string& name) = 0;
-    // The last line feed-terminated line of a file, without the line feed; empty if there is none.
-    virtual Result<std::string> last_line(const std::string& name) = 0;
+    // The last line feed-terminated line of a file, without the line feed; nothing if there is none. The file is durable by
+    // then: a process that was killed may have left it in the page cache only, and going on behind what a loss of power
+    // then takes away would leave a hole.
+    virtual Result<std::optional<std::string>> last_line(const std::string& name) = 0;
 };
 
 std::unique_ptr<Storage> make_posix_storage(std::filesystem::path directory);

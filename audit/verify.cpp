@@ -34,13 +34,16 @@ Result<void> verify_file(const std::filesystem::path& path, VerifiedLog& log) {
         auto record = parse_line(line);
         if (!record) return fail(record.error().code, record.error().message, where);
         if (log.records > 0 && record->sequence != log.last_sequence + 1) {
-            return fail(Errc::contradictory, fmt::format("sequence {} follows {}: records are missing or repeated", record->sequence, log.last_sequence), where);
+            return fail(Errc::contradictory,
+                        fmt::format("sequence {} follows {}: records are missing or repeated", record->sequence, log.last_sequence), where);
         }
         if (log.records++ == 0) log.first_sequence = record->sequence;
         log.last_sequence = record->sequence;
         ++(record->decision == "denied" ? log.denied : log.allowed);
         log.lines.push_back(std::move(*record));
     }
+    // A read that fails looks like the end of the file.
+    if (stream.bad()) return fail(Errc::io, "cannot read the file to its end", path.string());
     return {};
 }
 
