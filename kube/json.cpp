@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
+#include <optional>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -18,120 +20,150 @@ static_assert(kJsonSlack >= simdjson::SIMDJSON_PADDING);
 // Above this a parser's buffers (about fourteen times the text) are not kept for the next review.
 constexpr std::size_t kKeepBytesMax = 1u << 20;
 
-// Walks a parsed document once and finds what simdjson lets pass. Recursion is bounded by the parser's own depth limit.
-class StrictWalk {
+// Finds in a parsed document what simdjson lets pass: too many values, and a key twice in one object. Every review pays
+// for this, so it reads simdjson's tape as it lies in memory instead of going through iterators, which took as long as the
+// parsing itself. The tape: https://github.com/simdjson/simdjson/blob/master/doc/tape.md
+class TapeCheck {
 public:
-    explicit StrictWalk(std::size_t nodes_max) : nodes_left_(nodes_max) {}
+    explicit TapeCheck(const simdjson::dom::document& document)
+        : tape_(document.tape.get()), strings_(document.string_buf.get()), end_(payload(tape_[0]) - 1) {}
 
-    bool accept(element value) {
-        if (nodes_left_ == 0) {
-            problem_ = Errc::too_many_nodes;
-            return false;
+    // What is wrong, if anything.
+    std::optional<Errc> run(std::size_t nodes_max) {
+        // No value takes less than a word: only a large tape needs to be counted.
+        if (end_ > nodes_max && count_values() > nodes_max) return Errc::too_many_nodes;
+        for (std::uint64_t at = kRoot; at < end_;) {
+            const std::uint64_t word = tape_[at];
+            if (kind_of(word) == '{' && size_of(word) > 1 && !keys_are_distinct(at, size_of(word))) return Errc::duplicate_key;
+            at += kWords[word >> 56];
         }
-        --nodes_left_;
-        switch (value.type()) {
-            case element_type::OBJECT: return accept_object(simdjson::dom::object(value));
-            case element_type::ARRAY: return accept_array(simdjson::dom::array(value));
-            default: return true;
-        }
+        return std::nullopt;
     }
 
-    Errc problem() const { return problem_; }
-
-    // JSON pointer (RFC 6901), built from the inside out.
+    // JSON pointer (RFC 6901) of the second of two equal keys.
     std::string where() const {
         std::string pointer;
-        for (auto part = where_.rbegin(); part != where_.rend(); ++part) {
-            pointer += '/';
-            for (const char c : *part) {
-                if (c == '~') pointer += "~0";
-                else if (c == '/') pointer += "~1";
-                else pointer += c;
+        for (std::uint64_t container = kRoot; container < twin_;) {
+            const bool is_object = kind_of(tape_[container]) == '{';
+            std::uint64_t child = container + 1;
+            for (std::size_t index = 0;; ++index) {
+                const std::uint64_t key = child;
+                if (is_object) ++child;
+                if (twin_ >= behind(child)) {
+                    child = behind(child);
+                    continue;
+                }
+                append_step(pointer, is_object ? string_at(key) : std::string_view(std::to_string(index)));
+                if (key == twin_) return pointer;
+                break;
             }
+            container = child;
         }
         return pointer;
     }
 
 private:
-    // A key seen before sets a bit that was set: only then the keys are compared. 256 bits make that rare for the
-    // dozen keys that an object of Kubernetes has.
-    struct SeenKeys {
-        std::array<std::uint64_t, 4> bits{};
-        bool may_repeat(std::string_view key) {
-            std::uint64_t hash = key.size() * 0x9e3779b97f4a7c15ull;
-            if (!key.empty()) {
-                hash ^= static_cast<std::uint64_t>(static_cast<unsigned char>(key.front())) * 0xff51afd7ed558ccdull;
-                hash ^= static_cast<std::uint64_t>(static_cast<unsigned char>(key[key.size() / 2])) * 0xc4ceb9fe1a85ec53ull;
-                hash ^= static_cast<std::uint64_t>(static_cast<unsigned char>(key.back())) * 0x2545f4914f6cdd1dull;
-                hash ^= hash >> 29;
-            }
-            std::uint64_t& word = bits[(hash >> 6) & 3];
+    static constexpr std::uint64_t kRoot = 1;  // word 0 says where the tape ends
+    // Pairwise up to here; a larger object with a suspicion is sorted, so that hostile keys cost n log n.
+    static constexpr std::uint64_t kPairwiseMax = 64;
+
+    // How many words an entry takes, by kind: numbers two; everything else, opening brackets too, one.
+    static constexpr std::array<std::uint8_t, 256> kWords = [] {
+        std::array<std::uint8_t, 256> words{};
+        words.fill(1);
+        for (const unsigned char kind : {'l', 'u', 'd'}) words[kind] = 2;
+        return words;
+    }();
+
+    static std::uint64_t payload(std::uint64_t word) { return word & 0x00ff'ffff'ffff'ffffull; }
+    static char kind_of(std::uint64_t word) { return static_cast<char>(word >> 56); }
+    // Of an object or array; saturates at 2^24 - 1, more than 16 MiB of JSON can hold.
+    static std::uint64_t size_of(std::uint64_t word) { return (word >> 32) & 0x00ff'ffffull; }
+
+    // Behind the whole value: an opening bracket says in its lower 32 bits where it closes.
+    std::uint64_t behind(std::uint64_t at) const {
+        const std::uint64_t word = tape_[at];
+        return kind_of(word) == '{' || kind_of(word) == '[' ? word & 0xffff'ffffull : at + kWords[word >> 56];
+    }
+
+    std::size_t count_values() const {
+        std::size_t entries = 0;
+        std::size_t keys = 0;
+        for (std::uint64_t at = kRoot; at < end_; at += kWords[tape_[at] >> 56]) {
+            const char kind = kind_of(tape_[at]);
+            if (kind == '}' || kind == ']') continue;
+            ++entries;
+            if (kind == '{') keys += size_of(tape_[at]);
+        }
+        return entries - keys;
+    }
+
+    std::string_view string_at(std::uint64_t at) const {
+        const std::uint8_t* const text = strings_ + payload(tape_[at]);
+        std::uint32_t size = 0;
+        std::memcpy(&size, text, sizeof size);
+        return {reinterpret_cast<const char*>(text) + sizeof size, size};
+    }
+
+    // A key whose hash was seen before is compared with the keys before it; 256 bits make that rare for the dozen keys
+    // that an object of Kubernetes has.
+    bool keys_are_distinct(std::uint64_t object, std::uint64_t members) {
+        std::array<std::uint64_t, 4> seen{};
+        std::uint64_t at = object + 1;
+        for (std::uint64_t member = 0; member < members; ++member, at = behind(at + 1)) {
+            const std::string_view key = string_at(at);
+            const std::size_t hash = hash_of(key);
+            std::uint64_t& word = seen[(hash >> 6) & 3];
             const std::uint64_t bit = 1ull << (hash & 63);
-            const bool seen = (word & bit) != 0;
+            if ((word & bit) != 0) {
+                if (members > kPairwiseMax) return sorted_keys_are_distinct(object, members);
+                if (stands_before(object, at, key)) {
+                    twin_ = at;
+                    return false;
+                }
+            }
             word |= bit;
-            return seen;
-        }
-    };
-
-    // Pairwise up to here; a larger object with a suspicion is sorted instead, so that hostile keys cost n log n.
-    static constexpr std::size_t kPairwiseMax = 64;
-
-    bool accept_object(simdjson::dom::object object) {
-        SeenKeys seen;
-        std::size_t index = 0;
-        bool sort_keys = false;
-        for (const auto field : object) {
-            if (seen.may_repeat(field.key)) {
-                if (index > kPairwiseMax) sort_keys = true;
-                else if (appears_before(object, field.key, index)) return refuse_duplicate(field.key);
-            }
-            if (!accept(field.value)) {
-                if (problem_ == Errc::duplicate_key) where_.emplace_back(field.key);
-                return false;
-            }
-            ++index;
-        }
-        if (sort_keys) {
-            std::vector<std::string_view> keys;
-            keys.reserve(index);
-            for (const auto field : object) keys.push_back(field.key);
-            std::sort(keys.begin(), keys.end());
-            const auto twin = std::adjacent_find(keys.begin(), keys.end());
-            if (twin != keys.end()) return refuse_duplicate(*twin);
         }
         return true;
     }
 
-    bool accept_array(simdjson::dom::array array) {
-        std::size_t index = 0;
-        for (const element item : array) {
-            if (!accept(item)) {
-                if (problem_ == Errc::duplicate_key) where_.push_back(std::to_string(index));
-                return false;
-            }
-            ++index;
-        }
-        return true;
+    static std::size_t hash_of(std::string_view key) {
+        if (key.empty()) return 0;
+        const auto byte = [&](std::size_t i) { return static_cast<std::size_t>(static_cast<unsigned char>(key[i])); };
+        return key.size() * 37 + byte(0) * 5 + byte(key.size() / 2) * 17 + byte(key.size() - 1) * 101;
     }
 
-    static bool appears_before(simdjson::dom::object object, std::string_view key, std::size_t index) {
-        std::size_t position = 0;
-        for (const auto field : object) {
-            if (position++ == index) return false;
-            if (field.key == key) return true;
+    bool stands_before(std::uint64_t object, std::uint64_t end, std::string_view key) const {
+        for (std::uint64_t at = object + 1; at < end; at = behind(at + 1)) {
+            if (string_at(at) == key) return true;
         }
         return false;
     }
 
-    bool refuse_duplicate(std::string_view key) {
-        problem_ = Errc::duplicate_key;
-        where_.emplace_back(key);
+    bool sorted_keys_are_distinct(std::uint64_t object, std::uint64_t members) {
+        std::vector<std::pair<std::string_view, std::uint64_t>> keys;
+        keys.reserve(members);
+        for (std::uint64_t at = object + 1; kind_of(tape_[at]) != '}'; at = behind(at + 1)) keys.emplace_back(string_at(at), at);
+        std::sort(keys.begin(), keys.end());
+        const auto first = std::adjacent_find(keys.begin(), keys.end(), [](const auto& left, const auto& right) { return left.first == right.first; });
+        if (first == keys.end()) return true;
+        twin_ = std::next(first)->second;
         return false;
     }
 
-    std::size_t nodes_left_;
-    Errc problem_ = Errc::internal;
-    std::vector<std::string> where_;
+    static void append_step(std::string& pointer, std::string_view step) {
+        pointer += '/';
+        for (const char c : step) {
+            if (c == '~') pointer += "~0";
+            else if (c == '/') pointer += "~1";
+            else pointer += c;
+        }
+    }
+
+    const std::uint64_t* tape_;
+    const std::uint8_t* strings_;
+    std::uint64_t end_;
+    std::uint64_t twin_ = 0;
 };
 
 // Off the good path: simdjson says TAPE_ERROR for any broken structure. Does a complete value stand before something else?
@@ -267,10 +299,10 @@ Result<Json> JsonReader::read(std::string_view text) {
     const auto code = parser_.parse(text.data(), text.size(), false).get(root);
     if (code != simdjson::SUCCESS) return refuse(code, text, limits_);
 
-    StrictWalk walk(limits_.json_nodes_max);
-    if (!walk.accept(root)) {
+    TapeCheck check(parser_.doc);
+    if (const auto problem = check.run(limits_.json_nodes_max)) {
         refused_ = Json(root);
-        if (walk.problem() == Errc::duplicate_key) return fail(Errc::duplicate_key, "a key appears twice in one object", walk.where());
+        if (problem == Errc::duplicate_key) return fail(Errc::duplicate_key, "a key appears twice in one object", check.where());
         return fail(Errc::too_many_nodes, "more than " + std::to_string(limits_.json_nodes_max) + " JSON values");
     }
     return Json(root);
