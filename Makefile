@@ -43,9 +43,8 @@ bench: packages-build packages-bench ## speed and memory, as a table and one JSO
 	@$(call compile,release)
 	@tests/bench/run
 
-fuzz: packages-build packages-fuzz ## every parser of outside bytes under libFuzzer (FUZZ_SECONDS per target)
+fuzz: packages-build packages-fuzz ## every parser of outside bytes under libFuzzer (FUZZ_SECONDS=60 for each target)
 	@$(call configure,fuzz)
-	@$(call compile,fuzz)
 	@tests/fuzz/run
 
 torture: ## the long campaign; says what it holds today
@@ -54,7 +53,7 @@ torture: ## the long campaign; says what it holds today
 	@$(MAKE) cluster-test
 
 # --- while changing it ------------------------------------------------------------------------------------------------
-.PHONY: debug asan tsan lint format clean
+.PHONY: debug asan tsan lint format golden clean
 debug: ## build and test without optimisation
 asan: ## build and test under AddressSanitizer and UBSan
 tsan: ## build and test under ThreadSanitizer
@@ -70,6 +69,12 @@ lint: packages-lint ## formatting, folder directions, shell syntax; changes noth
 
 format: packages-lint ## let clang-format rewrite our C++ files
 	@tools/format
+
+golden: packages-build ## rewrite the golden verdicts; review the diff like code
+	@$(call configure,release)
+	@$(call compile,release) --target test_policy
+	@FLUXGATE_GOLDEN_REWRITE=1 build/release/tests/test_policy "the verdicts on recorded reviews are as reviewed"
+	@git diff --stat -- tests/golden
 
 clean: ## remove build/
 	rm -rf build
