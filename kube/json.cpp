@@ -4,7 +4,6 @@
 #include <array>
 #include <cstring>
 #include <optional>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -145,7 +144,8 @@ private:
         keys.reserve(members);
         for (std::uint64_t at = object + 1; kind_of(tape_[at]) != '}'; at = behind(at + 1)) keys.emplace_back(string_at(at), at);
         std::sort(keys.begin(), keys.end());
-        const auto first = std::adjacent_find(keys.begin(), keys.end(), [](const auto& left, const auto& right) { return left.first == right.first; });
+        const auto first =
+            std::adjacent_find(keys.begin(), keys.end(), [](const auto& left, const auto& right) { return left.first == right.first; });
         if (first == keys.end()) return true;
         twin_ = std::next(first)->second;
         return false;
@@ -154,9 +154,12 @@ private:
     static void append_step(std::string& pointer, std::string_view step) {
         pointer += '/';
         for (const char c : step) {
-            if (c == '~') pointer += "~0";
-            else if (c == '/') pointer += "~1";
-            else pointer += c;
+            if (c == '~')
+                pointer += "~0";
+            else if (c == '/')
+                pointer += "~1";
+            else
+                pointer += c;
         }
     }
 
@@ -173,12 +176,16 @@ bool has_trailing_data(std::string_view text) {
     for (std::size_t i = 0; i < text.size(); ++i) {
         const char c = text[i];
         if (in_string) {
-            if (c == '\\') ++i;
-            else if (c == '"') in_string = false;
+            if (c == '\\')
+                ++i;
+            else if (c == '"')
+                in_string = false;
             continue;
         }
-        if (c == '"') in_string = true;
-        else if (c == '{' || c == '[') ++depth;
+        if (c == '"')
+            in_string = true;
+        else if (c == '{' || c == '[')
+            ++depth;
         else if (c == '}' || c == ']') {
             if (depth == 0) return false;
             if (--depth == 0) return text.find_first_not_of(" \t\r\n", i + 1) != std::string_view::npos;
@@ -235,10 +242,11 @@ namespace {
 
 bool equal_elements(element left, element right);
 
-// The API server writes the members of both in one order, so walking them together finds almost all of them. An index is
-// built for the rest: a lookup each would cost hostile objects n squared.
+// The API server writes the members of both in one order, so walking them together finds almost all of them. The rest is
+// looked up in a sorted index; hashed, it would cost n squared whoever chooses keys that fall into one bucket.
 bool equal_objects(simdjson::dom::object left, simdjson::dom::object right) {
-    std::unordered_map<std::string_view, element> index;
+    std::vector<std::pair<std::string_view, element>> index;
+    const auto by_key = [](const auto& one, const auto& other) { return one.first < other.first; };
     auto twin = right.begin();
     for (const auto field : left) {
         if (!(twin != right.end())) return false;
@@ -247,10 +255,11 @@ bool equal_objects(simdjson::dom::object left, simdjson::dom::object right) {
             if (!equal_elements(field.value, twin.value())) return false;
         } else {
             if (index.empty()) {
-                for (const auto other : right) index.emplace(other.key, other.value);
+                for (const auto other : right) index.emplace_back(other.key, other.value);
+                std::sort(index.begin(), index.end(), by_key);
             }
-            const auto found = index.find(field.key);
-            if (found == index.end() || !equal_elements(field.value, found->second)) return false;
+            const auto found = std::lower_bound(index.begin(), index.end(), std::pair(field.key, element()), by_key);
+            if (found == index.end() || found->first != field.key || !equal_elements(field.value, found->second)) return false;
         }
         ++twin;
     }

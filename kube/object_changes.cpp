@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <unordered_map>
+#include <optional>
+#include <utility>
 
 #include "kube/path.hpp"
 
@@ -14,103 +15,140 @@ namespace {
 constexpr std::string_view kAbsent = "(absent)";
 constexpr std::string_view kNotShown = "(not shown)";
 constexpr std::size_t kValueBytesMax = 80;
+// Real paths stay below 300. Keys of a custom resource may be megabytes long, and each change repeats its path.
+constexpr std::size_t kPathBytesMax = 1'000;
 
 bool is_server_written(std::string_view path) {
-    constexpr std::array<std::string_view, 5> kPaths{".metadata.managedFields", ".metadata.resourceVersion", ".metadata.generation", ".metadata.uid",
-                                                     ".metadata.creationTimestamp"};
+    constexpr std::array<std::string_view, 5> kPaths{".metadata.managedFields", ".metadata.resourceVersion", ".metadata.generation",
+                                                     ".metadata.uid", ".metadata.creationTimestamp"};
     return std::find(kPaths.begin(), kPaths.end(), path) != kPaths.end();
 }
 
+// Case and separators aside: apiKey, api_key and api-key are one word.
 bool speaks_of_a_secret(std::string_view field) {
-    std::string lower(field);
-    std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    constexpr std::array<std::string_view, 8> kWords{"password", "passwd", "secret", "token", "credential", "apikey", "privatekey", "last-applied"};
-    return std::any_of(kWords.begin(), kWords.end(), [&](std::string_view word) { return lower.find(word) != std::string::npos; });
+    std::string word;
+    for (const char c : field) {
+        if (c != '-' && c != '_') word += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    }
+    constexpr std::array<std::string_view, 9> kWords{"password",   "passwd", "passphrase", "secret",     "token",
+                                                     "credential", "apikey", "privatekey", "lastapplied"};
+    return std::any_of(kWords.begin(), kWords.end(), [&](std::string_view hint) { return word.find(hint) != std::string::npos; });
 }
 
 // Cuts between UTF-8 characters.
-std::string shortened(std::string text) {
-    if (text.size() <= kValueBytesMax) return text;
-    std::size_t end = kValueBytesMax - 3;
+std::string shortened(std::string text, std::size_t bytes_max = kValueBytesMax) {
+    if (text.size() <= bytes_max) return text;
+    std::size_t end = bytes_max - 3;
     while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
     text.resize(end);
     return text + "...";
 }
 
-std::string show(Json value) {
-    if (!value.present()) return std::string(kAbsent);
-    if (const auto text = value.string()) return shortened(quoted(*text));
-    if (value.is_object() || value.is_array()) return shortened(value.dump());
-    return value.dump();
-}
+// Values by name. Sorted, not hashed: whoever chooses the names must not choose how long a look-up takes.
+class Index {
+public:
+    static Index of_members(Json object) {
+        Index index;
+        object.each_member([&](std::string_view key, Json value) { index.entries_.emplace_back(key, value); });
+        index.sort();
+        return index;
+    }
+    // nullopt unless the list has items and all have names of their own.
+    static std::optional<Index> of_items(Json list) {
+        Index index;
+        bool named = true;
+        list.each_item([&](Json item) {
+            const std::string_view name = item["name"].text();
+            named = named && !name.empty();
+            index.entries_.emplace_back(name, item);
+        });
+        if (!named || index.entries_.empty()) return std::nullopt;
+        index.sort();
+        const auto same_name = [](const Entry& left, const Entry& right) { return left.first == right.first; };
+        if (std::adjacent_find(index.entries_.begin(), index.entries_.end(), same_name) != index.entries_.end()) return std::nullopt;
+        return index;
+    }
+    // Absent if there is none.
+    Json find(std::string_view name) const {
+        const auto entry = std::lower_bound(entries_.begin(), entries_.end(), name,
+                                            [](const Entry& left, std::string_view right) { return left.first < right; });
+        return entry != entries_.end() && entry->first == name ? entry->second : Json();
+    }
+
+private:
+    using Entry = std::pair<std::string_view, Json>;
+    void sort() {
+        std::sort(entries_.begin(), entries_.end(), [](const Entry& left, const Entry& right) { return left.first < right.first; });
+    }
+    std::vector<Entry> entries_;
+};
 
 class Comparison {
 public:
-    Comparison(std::string_view kind, std::size_t changes_max) : hide_data_(kind == "Secret" || kind == "ConfigMap"), changes_max_(changes_max) {}
+    Comparison(std::string_view kind, std::size_t changes_max)
+        : hide_data_(kind == "Secret" || kind == "ConfigMap"), changes_max_(changes_max) {}
 
     // `hidden`: an enclosing field must not be shown.
-    void compare(Json before, Json after, const std::string& path, bool hidden) {
-        if (is_server_written(path)) return;
-        if (before.is_object() && after.is_object()) return compare_objects(before, after, path, hidden);
-        if (before.is_array() && after.is_array()) return compare_arrays(before, after, path, hidden);
+    void compare(Json before, Json after, bool hidden) {
+        if (is_server_written(path_)) return;
+        if (before.is_object() && after.is_object()) return compare_objects(before, after, hidden);
+        if (before.is_array() && after.is_array()) return compare_arrays(before, after, hidden);
         if (equal(before, after)) return;
-        // A whole subtree that came or went may hold anything below it.
-        const bool hide = hidden || before.is_object() || after.is_object() || before.is_array() || after.is_array();
-        if (hide && !hidden) return note(path, summary(before), summary(after));
-        note(path, hide ? std::string(before.present() ? kNotShown : kAbsent) : show(before),
-             hide ? std::string(after.present() ? kNotShown : kAbsent) : show(after));
+        if (hidden) return note(before.present() ? kNotShown : kAbsent, after.present() ? kNotShown : kAbsent);
+        note(show(before), show(after));
     }
 
     Changes take() { return std::move(changes_); }
 
 private:
-    using Named = std::unordered_map<std::string_view, Json>;
+    // The path grows and shrinks in place: one string per value would cost long keys times many leaves.
+    class Below {
+    public:
+        explicit Below(std::string& path) : path_(path), size_(path.size()) {}
+        ~Below() { path_.resize(size_); }
+        Below(const Below&) = delete;
+        Below& operator=(const Below&) = delete;
 
-    // Containers, volumes and the like that were added or removed are named, not quoted.
-    static std::string summary(Json value) {
+    private:
+        std::string& path_;
+        std::size_t size_;
+    };
+
+    // A whole subtree that came or went may hold anything: its members are named, not quoted.
+    static std::string show(Json value) {
+        if (!value.present()) return std::string(kAbsent);
+        if (const auto text = value.string()) return shortened(quoted(*text));
         if (value.is_array()) return "a list of " + std::to_string(value.size());
-        if (!value.is_object()) return show(value);
+        if (!value.is_object()) return value.dump();
         std::string text = "{";
         value.each_member([&](std::string_view key, Json) {
+            if (text.size() > kValueBytesMax) return;
             if (text.size() > 1) text += ", ";
             text += key;
         });
         return shortened(text + "}");
     }
 
-    bool hides(std::string_view field, const std::string& path) const {
-        if (hide_data_ && (path == ".data" || path == ".stringData" || path == ".binaryData")) return true;
+    // `value` of something with a name is an environment variable, a header of a probe, a parameter: it may be a secret.
+    bool hides(std::string_view field, Json before, Json after) const {
+        if (hide_data_ && (path_ == ".data" || path_ == ".stringData" || path_ == ".binaryData")) return true;
         if (field == "command" || field == "args") return true;
-        if (field == "value" && path.find(".env[") != std::string::npos) return true;
+        if (field == "value" && (before["name"].is_string() || after["name"].is_string())) return true;
         return speaks_of_a_secret(field);
     }
 
-    void compare_objects(Json before, Json after, const std::string& path, bool hidden) {
+    void compare_objects(Json before, Json after, bool hidden) {
         const auto member = [&](std::string_view key, Json old_value, Json new_value) {
-            std::string below = path;
-            append_field(below, key);
-            compare(old_value, new_value, below, hidden || hides(key, below));
+            const Below below(path_);
+            append_field(path_, key);
+            compare(old_value, new_value, hidden || hides(key, before, after));
         };
-        Named old_members;
-        Named new_members;
-        before.each_member([&](std::string_view key, Json value) { old_members.emplace(key, value); });
-        after.each_member([&](std::string_view key, Json value) { new_members.emplace(key, value); });
-        before.each_member([&](std::string_view key, Json value) {
-            const auto twin = new_members.find(key);
-            member(key, value, twin == new_members.end() ? Json() : twin->second);
-        });
+        const Index old_members = Index::of_members(before);
+        const Index new_members = Index::of_members(after);
+        before.each_member([&](std::string_view key, Json value) { member(key, value, new_members.find(key)); });
         after.each_member([&](std::string_view key, Json value) {
-            if (!old_members.contains(key)) member(key, Json(), value);
+            if (!old_members.find(key).present()) member(key, Json(), value);
         });
-    }
-
-    static bool by_name(Json list, Named& items) {
-        bool named = list.size() > 0;
-        list.each_item([&](Json item) {
-            const std::string_view name = item["name"].text();
-            named = named && !name.empty() && items.emplace(name, item).second;
-        });
-        return named;
     }
 
     // Of two lists with the same names.
@@ -123,49 +161,49 @@ private:
         return same;
     }
 
-    void compare_arrays(Json before, Json after, const std::string& path, bool hidden) {
-        Named old_items;
-        Named new_items;
-        if (by_name(before, old_items) && by_name(after, new_items)) {
-            const std::size_t found_before = changes_.list.size() + changes_.omitted;
-            const auto item = [&](std::string_view name, Json old_value, Json new_value) {
-                std::string below = path;
-                append_key(below, "name", name);
-                compare(old_value, new_value, below, hidden);
-            };
-            before.each_item([&](Json value) {
-                const auto twin = new_items.find(value["name"].text());
-                item(value["name"].text(), value, twin == new_items.end() ? Json() : twin->second);
-            });
-            after.each_item([&](Json value) {
-                if (!old_items.contains(value["name"].text())) item(value["name"].text(), Json(), value);
-            });
-            if (changes_.list.size() + changes_.omitted == found_before && !same_order(before, after)) {
-                note(path, "(in this order)", "(the same items in another order)");
-            }
-            return;
-        }
+    void compare_arrays(Json before, Json after, bool hidden) {
+        const auto old_items = Index::of_items(before);
+        const auto new_items = Index::of_items(after);
+        if (old_items && new_items) return compare_named(before, *old_items, after, *new_items, hidden);
         std::vector<Json> old_list;
         std::vector<Json> new_list;
         before.each_item([&](Json value) { old_list.push_back(value); });
         after.each_item([&](Json value) { new_list.push_back(value); });
         for (std::size_t i = 0; i < std::max(old_list.size(), new_list.size()); ++i) {
-            std::string below = path;
-            append_index(below, i);
-            compare(i < old_list.size() ? old_list[i] : Json(), i < new_list.size() ? new_list[i] : Json(), below, hidden);
+            const Below below(path_);
+            append_index(path_, i);
+            compare(i < old_list.size() ? old_list[i] : Json(), i < new_list.size() ? new_list[i] : Json(), hidden);
         }
     }
 
-    void note(const std::string& path, std::string before, std::string after) {
+    void compare_named(Json before, const Index& old_items, Json after, const Index& new_items, bool hidden) {
+        const std::size_t found_before = changes_.list.size() + changes_.omitted;
+        const auto item = [&](std::string_view name, Json old_value, Json new_value) {
+            const Below below(path_);
+            append_key(path_, "name", name);
+            compare(old_value, new_value, hidden);
+        };
+        before.each_item([&](Json value) { item(value["name"].text(), value, new_items.find(value["name"].text())); });
+        after.each_item([&](Json value) {
+            if (!old_items.find(value["name"].text()).present()) item(value["name"].text(), Json(), value);
+        });
+        if (changes_.list.size() + changes_.omitted == found_before && !same_order(before, after)) {
+            note("(in this order)", "(the same items in another order)");
+        }
+    }
+
+    void note(std::string_view before, std::string_view after) {
         if (changes_.list.size() >= changes_max_) {
             ++changes_.omitted;
             return;
         }
-        changes_.list.push_back(Change{path, std::move(after), std::move(before)});
+        changes_.list.push_back(
+            Change{shortened(path_.substr(0, kPathBytesMax + 1), kPathBytesMax), std::string(after), std::string(before)});
     }
 
     bool hide_data_;
     std::size_t changes_max_;
+    std::string path_;
     Changes changes_;
 };
 
@@ -173,7 +211,7 @@ private:
 
 Changes find_changes(Json old_object, Json new_object, std::string_view kind, std::size_t changes_max) {
     Comparison comparison(kind, changes_max);
-    comparison.compare(old_object, new_object, "", false);
+    comparison.compare(old_object, new_object, false);
     return comparison.take();
 }
 

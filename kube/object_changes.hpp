@@ -26,8 +26,9 @@ struct Changes {
 
 // Left out: what the API server writes itself (managedFields, resourceVersion, generation, uid, creationTimestamp).
 // Lists whose items all have distinct names are compared by name, others by index. Values are one line of at most
-// 80 characters. Never shown: values of Secrets and ConfigMaps (`kind`), of env, command and args, of annotations that
-// repeat the object, and of fields whose name speaks of a password, token, key or credential; they read "(not shown)".
+// 80 characters, paths at most 1,000. Never shown: values of Secrets and ConfigMaps (`kind`), command and args, the `value`
+// of anything that has a name (env, headers, parameters), annotations that repeat the object, and fields whose name speaks
+// of a password, token, secret, credential, API key or private key; they read "(not shown)". Costs n log n.
 Changes find_changes(Json old_object, Json new_object, std::string_view kind, std::size_t changes_max);
 
 }  // namespace fluxgate::kube
