@@ -49,10 +49,12 @@ LockRule LockRule::decode(Mapping& fields) {
             return;
         }
         const WriterProfile* profile = find_built_in_writers(name);
-        if (profile) rule.writers.push_back(profile);
+        if (profile)
+            rule.writers.push_back(profile);
         else {
             fields.problems().add(Errc::invalid_policy, item.position(),
-                                  fmt::format("{}: no writer profile is named \"{}\"{}; expected one of: flux, kubernetes", what, name, did_you_mean(name, {"flux", "kubernetes"})));
+                                  fmt::format("{}: no writer profile is named \"{}\"{}; expected one of: flux, kubernetes", what, name,
+                                              did_you_mean(name, {"flux", "kubernetes"})));
         }
     });
     const kube::Node* writers = fields.field("writers");
@@ -62,7 +64,8 @@ LockRule LockRule::decode(Mapping& fields) {
     if (const kube::Node* scope = fields.field("scope")) {
         if (one_of(*scope, fields.name_of("scope"), {"object", "fields"}, fields.problems()) == 1) {
             fields.problems().add(Errc::not_implemented, scope->position(),
-                                  fields.name_of("scope") + ": \"fields\" is not implemented in this version of Fluxgate; use \"object\", which refuses more");
+                                  fields.name_of("scope") +
+                                      ": \"fields\" is not implemented in this version of Fluxgate; use \"object\", which refuses more");
         }
     }
     for (const std::string_view key : {"additions", "learnUntil", "allowances", "breakGlass"}) fields.not_implemented(key);
@@ -74,7 +77,8 @@ const WriterProfile* LockRule::find_writer(const kube::Review& review, Assurance
     for (const WriterProfile* profile : writers) {
         for (const WriterIdentity& identity : profile->identities) {
             if (!identity.is(review.user) || !satisfies(assurance, identity.assurance)) continue;
-            const bool covered = std::any_of(identity.may.begin(), identity.may.end(), [&](const Permission& permission) { return permission.covers(review); });
+            const bool covered = std::any_of(identity.may.begin(), identity.may.end(),
+                                             [&](const Permission& permission) { return permission.covers(review); });
             if (covered) return profile;
         }
     }
@@ -83,7 +87,8 @@ const WriterProfile* LockRule::find_writer(const kube::Review& review, Assurance
 
 void LockRule::refuse(const kube::Review& review, Assurance assurance, Findings& findings) const {
     const std::string who = review.user.username.empty() ? "a caller without a name" : std::string(review.user.username);
-    findings.add(".", fmt::format("{} by {} ({})", kube::to_string(review.operation), who, explain(writers, review, assurance)), "a writer: " + names_of(writers));
+    findings.add(".", fmt::format("{} by {} ({})", kube::to_string(review.operation), who, explain(writers, review, assurance)),
+                 "a writer: " + names_of(writers));
     if (review.operation != kube::Operation::update) return;
     auto changes = kube::find_changes(review.old_object, review.object, review.kind.kind, kChangesMax);
     for (kube::Change& change : changes.list) findings.add(std::move(change.path), std::move(change.have), std::move(change.want));
@@ -91,7 +96,8 @@ void LockRule::refuse(const kube::Review& review, Assurance assurance, Findings&
 }
 
 bool finishes_a_delete(const kube::Review& review) {
-    return review.operation == kube::Operation::remove && review.sub_resource.empty() && review.old_object["metadata"]["deletionTimestamp"].is_string();
+    return review.operation == kube::Operation::remove && review.sub_resource.empty() &&
+           review.old_object["metadata"]["deletionTimestamp"].is_string();
 }
 
 bool dry_run_stores_nothing(const kube::Review& review) {

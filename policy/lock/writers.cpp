@@ -51,8 +51,9 @@ WriterProfile make_flux() {
     profile.identities.push_back(controller("helm-controller", {may("*", {"*/*"}, Operations::all())}));
     // These write finalizers and status of Flux's objects, and annotate them with requests to reconcile.
     profile.identities.push_back(controller("source-controller", {may("source.toolkit.fluxcd.io", {"*/*"}, kUpdate)}));
-    profile.identities.push_back(controller("notification-controller", {may("source.toolkit.fluxcd.io", {"*"}, kUpdate), may("image.toolkit.fluxcd.io", {"*"}, kUpdate),
-                                                                        may("notification.toolkit.fluxcd.io", {"*/*"}, kUpdate)}));
+    profile.identities.push_back(controller(
+        "notification-controller", {may("source.toolkit.fluxcd.io", {"*"}, kUpdate), may("image.toolkit.fluxcd.io", {"*"}, kUpdate),
+                                    may("notification.toolkit.fluxcd.io", {"*/*"}, kUpdate)}));
     profile.identities.push_back(controller("image-reflector-controller", {may("image.toolkit.fluxcd.io", {"*/*"}, kUpdate)}));
     profile.identities.push_back(controller("image-automation-controller", {may("image.toolkit.fluxcd.io", {"*/*"}, kUpdate)}));
     return profile;
@@ -68,12 +69,15 @@ WriterProfile make_kubernetes() {
     WriterProfile profile{"kubernetes", {}};
     auto& list = profile.identities;
 
-    list.push_back(controller("deployment-controller", {may_owned("apps", {"replicasets"}, kWrite), may("apps", {"deployments/status"}, kUpdate)}));
+    list.push_back(
+        controller("deployment-controller", {may_owned("apps", {"replicasets"}, kWrite), may("apps", {"deployments/status"}, kUpdate)}));
     list.push_back(controller("replicaset-controller", {pods_of_its_own, may("apps", {"replicasets/status"}, kUpdate)}));
     list.push_back(controller("replication-controller", {pods_of_its_own, may("", {"replicationcontrollers/status"}, kUpdate)}));
-    list.push_back(controller("statefulset-controller", {pods_of_its_own, may_owned("apps", {"controllerrevisions"}, kWrite), may("apps", {"statefulsets/status"}, kUpdate),
-                                                         may("", {"persistentvolumeclaims"}, kWrite)}));
-    list.push_back(controller("daemon-set-controller", {pods_of_its_own, may_owned("apps", {"controllerrevisions"}, kWrite), may("apps", {"daemonsets/status"}, kUpdate)}));
+    list.push_back(
+        controller("statefulset-controller", {pods_of_its_own, may_owned("apps", {"controllerrevisions"}, kWrite),
+                                              may("apps", {"statefulsets/status"}, kUpdate), may("", {"persistentvolumeclaims"}, kWrite)}));
+    list.push_back(controller("daemon-set-controller", {pods_of_its_own, may_owned("apps", {"controllerrevisions"}, kWrite),
+                                                        may("apps", {"daemonsets/status"}, kUpdate)}));
     list.push_back(controller("job-controller", {pods_of_its_own, may("batch", {"jobs/status"}, kUpdate)}));
     list.push_back(controller("cronjob-controller", {may_owned("batch", {"jobs"}, kWrite), may("batch", {"cronjobs/status"}, kUpdate)}));
     list.push_back(controller("ttl-after-finished-controller", {may("batch", {"jobs"}, kDelete)}));
@@ -83,52 +87,71 @@ WriterProfile make_kubernetes() {
     list.push_back(controller("endpointslicemirroring-controller", {may_owned("discovery.k8s.io", {"endpointslices"}, kWrite)}));
     list.push_back(controller("service-controller", {may("", {"services", "services/status"}, kUpdate)}));
 
-    list.push_back(controller("horizontal-pod-autoscaler", {may("*", {"*/scale"}, kUpdate), may("autoscaling", {"horizontalpodautoscalers/status"}, kUpdate)}));
-    list.push_back(controller("disruption-controller", {may("policy", {"poddisruptionbudgets/status"}, kUpdate), may("", {"pods/status"}, kUpdate)}));
+    list.push_back(controller("horizontal-pod-autoscaler",
+                              {may("*", {"*/scale"}, kUpdate), may("autoscaling", {"horizontalpodautoscalers/status"}, kUpdate)}));
+    list.push_back(
+        controller("disruption-controller", {may("policy", {"poddisruptionbudgets/status"}, kUpdate), may("", {"pods/status"}, kUpdate)}));
     list.push_back(controller("resourcequota-controller", {may("", {"resourcequotas/status"}, kUpdate)}));
 
     // They act on behalf of owners and namespaces that are themselves guarded when somebody deletes them.
     list.push_back(controller("generic-garbage-collector", {may("*", {"*"}, kUpdateDelete)}));
-    list.push_back(controller("namespace-controller", {may("*", {"*"}, kDelete), may("", {"namespaces/finalize", "namespaces/status"}, kUpdate)}));
+    list.push_back(
+        controller("namespace-controller", {may("*", {"*"}, kDelete), may("", {"namespaces/finalize", "namespaces/status"}, kUpdate)}));
     list.push_back(controller("pod-garbage-collector", {may("", {"pods"}, kDelete), may("", {"pods/status"}, kUpdate)}));
     list.push_back(controller("node-controller", {may("", {"pods"}, kDelete), may("", {"pods/status"}, kUpdate)}));
     list.push_back(controller("taint-eviction-controller", {may("", {"pods"}, kDelete), may("", {"pods/status"}, kUpdate)}));
     list.push_back(controller("device-taint-eviction-controller", {may("", {"pods"}, kDelete), may("", {"pods/status"}, kUpdate)}));
 
     list.push_back(controller("persistent-volume-binder", {may("", {"persistentvolumeclaims", "persistentvolumeclaims/status"}, kUpdate)}));
-    list.push_back(controller("pvc-protection-controller", {may("", {"persistentvolumeclaims", "persistentvolumeclaims/status"}, kUpdate)}));
+    list.push_back(
+        controller("pvc-protection-controller", {may("", {"persistentvolumeclaims", "persistentvolumeclaims/status"}, kUpdate)}));
     list.push_back(controller("expand-controller", {may("", {"persistentvolumeclaims/status"}, kUpdate)}));
     list.push_back(controller("ephemeral-volume-controller", {may_owned("", {"persistentvolumeclaims"}, kCreate)}));
     list.push_back(controller("attachdetach-controller", {may("", {"persistentvolumeclaims/status"}, kUpdate)}));
-    list.push_back(controller("resource-claim-controller", {may_owned("resource.k8s.io", {"resourceclaims"}, kWrite), may("resource.k8s.io", {"resourceclaims/status"}, kUpdate),
-                                                            may("", {"pods/status"}, kUpdate)}));
+    list.push_back(controller("resource-claim-controller",
+                              {may_owned("resource.k8s.io", {"resourceclaims"}, kWrite),
+                               may("resource.k8s.io", {"resourceclaims/status"}, kUpdate), may("", {"pods/status"}, kUpdate)}));
 
     list.push_back(controller("service-account-controller", {may("", {"serviceaccounts"}, kCreate)}));
     list.push_back(controller("root-ca-cert-publisher", {may("", {"configmaps"}, kCreateUpdate)}));
     list.push_back(controller("legacy-service-account-token-cleaner", {may("", {"secrets"}, kUpdateDelete)}));
 
-    // The API server's own quota admission counts before it lets a pod in. It calls itself over loopback, which leaves no
-    // evidence behind its name; the one thing it may write is a counter that the quota controller sets right again.
+    // The API server's own quota admission counts before it lets a pod in, and its eviction API counts down a budget. It calls
+    // itself over loopback, which leaves no evidence behind its name; the two things it may write are counters that their
+    // controllers set right again.
     WriterIdentity api_server;
     api_server.user = "system:apiserver";
     api_server.groups = {"system:masters"};
     api_server.assurance = Assurance::impersonated;
-    api_server.may = {may("", {"resourcequotas/status"}, kUpdate)};
+    api_server.may = {may("", {"resourcequotas/status"}, kUpdate), may("policy", {"poddisruptionbudgets/status"}, kUpdate)};
     list.push_back(std::move(api_server));
+
+    // The token controller fills service account token Secrets, and runs under the process's own certificate.
+    WriterIdentity controller_manager;
+    controller_manager.user = "system:kube-controller-manager";
+    controller_manager.assurance = Assurance::certificate;
+    controller_manager.may = {may("", {"secrets"}, kUpdateDelete)};
+    list.push_back(std::move(controller_manager));
 
     WriterIdentity scheduler;
     scheduler.user = "system:kube-scheduler";
     scheduler.assurance = Assurance::certificate;
-    scheduler.may = {may("", {"pods/binding", "bindings"}, kCreate), may("", {"pods/status"}, kUpdate), may("", {"pods"}, kDelete), may("", {"persistentvolumeclaims"}, kUpdate),
+    scheduler.may = {may("", {"pods/binding", "bindings"}, kCreate), may("", {"pods/status"}, kUpdate), may("", {"pods"}, kDelete),
+                     may("", {"persistentvolumeclaims"}, kUpdate),
                      may("resource.k8s.io", {"resourceclaims", "resourceclaims/status"}, kUpdate)};
     list.push_back(std::move(scheduler));
 
-    // What a kubelet may do to which pod is NodeRestriction's business: its own pods only.
+    // What a kubelet may do to which pod is NodeRestriction's business: its own pods only. NodeRestriction looks at users of
+    // this prefix only, so that a certificate of a person in the group would pass it and must not pass here.
     WriterIdentity kubelet;
+    kubelet.user_prefix = "system:node:";
     kubelet.groups = {"system:nodes"};
     kubelet.assurance = Assurance::certificate;
-    kubelet.may = {may("", {"pods/status"}, kUpdate), may("", {"pods"}, kCreateDelete), may("", {"pods/eviction"}, kCreate), may("", {"serviceaccounts/token"}, kCreate),
+    kubelet.may = {may("", {"pods/status"}, kUpdate), may("", {"pods"}, kCreateDelete), may("", {"pods/eviction"}, kCreate),
                    may("", {"persistentvolumeclaims/status"}, kUpdate)};
+    Permission tokens_of_its_pods = may("", {"serviceaccounts/token"}, kCreate);
+    tokens_of_its_pods.bound_to_pod = true;
+    kubelet.may.push_back(std::move(tokens_of_its_pods));
     list.push_back(std::move(kubelet));
     return profile;
 }
@@ -137,11 +160,13 @@ WriterProfile make_kubernetes() {
 
 bool Permission::covers(const kube::Review& review) const {
     if (!rule.matches(review)) return false;
+    if (bound_to_pod && review.object["spec"]["boundObjectRef"]["kind"].text() != "Pod") return false;
     return !owned || kube::has_controller_owner(review.object["metadata"]) || kube::has_controller_owner(review.old_object["metadata"]);
 }
 
 bool WriterIdentity::is(const kube::UserInfo& who) const {
     if (!user.empty() && user != who.username) return false;
+    if (!user_prefix.empty() && (!who.username.starts_with(user_prefix) || who.username.size() == user_prefix.size())) return false;
     return std::all_of(groups.begin(), groups.end(), [&](const std::string& group) { return who.in_group(group); });
 }
 
@@ -152,7 +177,8 @@ const WriterProfile* find_built_in_writers(std::string_view name) {
 }
 
 bool is_planned_writer(std::string_view name) {
-    constexpr std::array<std::string_view, 9> kPlanned{"flux-multitenant", "aks-flux", "flux-operator", "argocd", "aks", "flagger", "cert-manager", "keda", "fluxgate"};
+    constexpr std::array<std::string_view, 9> kPlanned{"flux-multitenant", "aks-flux",     "flux-operator", "argocd",  "aks",
+                                                       "flagger",          "cert-manager", "keda",          "fluxgate"};
     return std::find(kPlanned.begin(), kPlanned.end(), name) != kPlanned.end();
 }
 

@@ -13,17 +13,19 @@
 
 namespace fluxgate::policy {
 
-// What an identity may write. `owned` asks for a controller ownerReference on the object, as it is or as it was.
+// What an identity may write.
 struct Permission {
     ResourceRule rule;
-    bool owned = false;
+    bool owned = false;         // a controller ownerReference on the object is required, as it is or as it was
+    bool bound_to_pod = false;  // of a TokenRequest: the token must end with a Pod
 
     bool covers(const kube::Review& review) const;
 };
 
 struct WriterIdentity {
-    std::string user;                 // "system:serviceaccount:flux-system:kustomize-controller"; empty: any, see groups
-    std::vector<std::string> groups;  // all of them required
+    std::string user;                            // "system:serviceaccount:flux-system:kustomize-controller"; empty: any, see below
+    std::string user_prefix;                     // "system:node:" and something behind it; empty: any
+    std::vector<std::string> groups;             // all of them required
     Assurance assurance = Assurance::pod_bound;  // least proof accepted
     std::vector<Permission> may;
 
