@@ -56,12 +56,13 @@ std::string did_you_mean(std::string_view word, const std::vector<std::string>& 
 
 Mapping::Mapping(const kube::Node& node, std::string what, Problems& problems) : node_(node), what_(std::move(what)), problems_(problems) {
     if (node.kind() != kube::Node::Kind::mapping) {
-        problems_.add(Errc::wrong_type, node.position(), fmt::format("{}: expected a mapping, have {}", what_, kube::describe(node.kind())));
+        problems_.add(Errc::wrong_type, node.position(),
+                      fmt::format("{}: expected a mapping, have {}", what_, kube::describe(node.kind())));
     }
 }
 
 const kube::Node* Mapping::find(std::string_view key) {
-    known_.emplace_back(key);
+    if (std::find(known_.begin(), known_.end(), key) == known_.end()) known_.emplace_back(key);
     return node_.find(key);
 }
 
@@ -89,7 +90,8 @@ std::string Mapping::string(std::string_view key) {
     const kube::Node* value = field(key);
     if (!value) return {};
     if (value->kind() != kube::Node::Kind::string) {
-        problems_.add(Errc::wrong_type, value->position(), fmt::format("{}: expected a string, have {}", name_of(key), kube::describe(value->kind())));
+        problems_.add(Errc::wrong_type, value->position(),
+                      fmt::format("{}: expected a string, have {}", name_of(key), kube::describe(value->kind())));
         return {};
     }
     return value->text();
@@ -107,7 +109,8 @@ const kube::Node* Mapping::sequence(std::string_view key) {
     const kube::Node* value = field(key);
     if (!value) return nullptr;
     if (value->kind() != kube::Node::Kind::sequence) {
-        problems_.add(Errc::wrong_type, value->position(), fmt::format("{}: expected a list, have {}", name_of(key), kube::describe(value->kind())));
+        problems_.add(Errc::wrong_type, value->position(),
+                      fmt::format("{}: expected a list, have {}", name_of(key), kube::describe(value->kind())));
         return nullptr;
     }
     return value;
@@ -128,18 +131,21 @@ std::vector<std::string> Mapping::strings(std::string_view key) {
 void Mapping::not_implemented(std::string_view key) {
     if (!find(key)) return;
     problems_.add(Errc::not_implemented, position_of(key),
-                  fmt::format("{} is not implemented in this version of Fluxgate; remove it (it is refused so that nobody relies on it)", name_of(key)));
+                  fmt::format("{} is not implemented in this version of Fluxgate; remove it (it is refused so that nobody relies on it)",
+                              name_of(key)));
 }
 
 void Mapping::finish() {
     for (const kube::Entry& entry : node_.entries()) {
         if (std::find(known_.begin(), known_.end(), entry.key) != known_.end()) continue;
         problems_.add(Errc::invalid_policy, entry.key_position,
-                      fmt::format("{}: unknown field{}; expected one of: {}", name_of(entry.key), did_you_mean(entry.key, known_), fmt::join(known_, ", ")));
+                      fmt::format("{}: unknown field{}; expected one of: {}", name_of(entry.key), did_you_mean(entry.key, known_),
+                                  fmt::join(known_, ", ")));
     }
 }
 
-std::optional<std::size_t> one_of(const kube::Node& node, std::string_view what, const std::vector<std::string_view>& names, Problems& problems) {
+std::optional<std::size_t> one_of(const kube::Node& node, std::string_view what, const std::vector<std::string_view>& names,
+                                  Problems& problems) {
     const auto found = node.kind() == kube::Node::Kind::string ? std::find(names.begin(), names.end(), node.text()) : names.end();
     if (found != names.end()) return static_cast<std::size_t>(found - names.begin());
     const std::vector<std::string> known(names.begin(), names.end());

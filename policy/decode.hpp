@@ -75,7 +75,9 @@ public:
     kube::Position position() const { return node_.position(); }
     kube::Position position_of(std::string_view key) const;
     Problems& problems() { return problems_; }
-    void problem(std::string_view key, std::string message) { problems_.add(Errc::invalid_policy, position_of(key), name_of(key) + ": " + std::move(message)); }
+    void problem(std::string_view key, std::string message) {
+        problems_.add(Errc::invalid_policy, position_of(key), name_of(key) + ": " + std::move(message));
+    }
 
 private:
     const kube::Node* sequence(std::string_view key);
@@ -88,7 +90,8 @@ private:
 };
 
 // One of `names`, else a problem that lists them. Returns its index.
-std::optional<std::size_t> one_of(const kube::Node& node, std::string_view what, const std::vector<std::string_view>& names, Problems& problems);
+std::optional<std::size_t> one_of(const kube::Node& node, std::string_view what, const std::vector<std::string_view>& names,
+                                  Problems& problems);
 
 // " (did you mean \"requests\"?)", or "" when nothing is near.
 std::string did_you_mean(std::string_view word, const std::vector<std::string>& names);

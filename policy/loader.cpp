@@ -21,7 +21,8 @@ constexpr std::size_t kGuidanceBytesMax = 300;
 
 bool is_name(std::string_view text) {
     return !text.empty() && text.size() <= 63 && text.front() != '-' && text.back() != '-' &&
-           std::all_of(text.begin(), text.end(), [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.'; });
+           std::all_of(text.begin(), text.end(),
+                       [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.'; });
 }
 
 std::string decode_name(Mapping& fields, std::string_view key) {
@@ -33,12 +34,25 @@ std::string decode_name(Mapping& fields, std::string_view key) {
 std::vector<Glob> decode_globs(Mapping& fields, std::string_view key) {
     std::vector<Glob> globs;
     fields.each(key, [&](const kube::Node& item, const std::string& what) {
-        auto glob = Glob::compile(item.kind() == kube::Node::Kind::string ? item.text() : std::string());
-        if (glob) globs.push_back(std::move(*glob));
-        else fields.problems().add(Errc::invalid_policy, item.position(), what + ": " + glob.error().message);
+        if (item.kind() != kube::Node::Kind::string) {
+            fields.problems().add(Errc::wrong_type, item.position(),
+                                  fmt::format("{}: expected a string, have {}", what, kube::describe(item.kind())));
+            return;
+        }
+        auto glob = Glob::compile(item.text());
+        if (glob)
+            globs.push_back(std::move(*glob));
+        else
+            fields.problems().add(Errc::invalid_policy, item.position(), what + ": " + glob.error().message);
     });
-    if (fields.field(key) && globs.empty()) fields.problem(key, "is an empty list, which would be no condition; leave it out to match any");
     return globs;
+}
+
+// An empty list of conditions would match everything, though it reads as if it matched nothing.
+void refuse_if_empty(Mapping& fields, const kube::Node& node, std::string_view key) {
+    const kube::Node* list = node.find(key);
+    if (!list || (list->kind() != kube::Node::Kind::null && (list->kind() != kube::Node::Kind::sequence || !list->items().empty()))) return;
+    fields.problem(key, "is an empty list, which would be no condition; leave it out to match any");
 }
 
 Operations decode_operations(Mapping& fields) {
@@ -47,28 +61,52 @@ Operations decode_operations(Mapping& fields) {
     fields.each("operations", [&](const kube::Node& item, const std::string& what) {
         const auto index = one_of(item, what, {"CREATE", "UPDATE", "DELETE", "CONNECT", "*"}, fields.problems());
         if (!index) return;
-        if (*index == 4) operations = Operations::all();
-        else operations = operations.with(static_cast<kube::Operation>(*index));
+        if (*index == 4)
+            operations = Operations::all();
+        else
+            operations = operations.with(static_cast<kube::Operation>(*index));
     });
+    const kube::Node* list = fields.field("operations");
+    if (list && list->kind() == kube::Node::Kind::sequence && list->items().empty()) fields.problem("operations", "names nothing");
     return operations;
 }
 
-static_assert(static_cast<int>(kube::Operation::create) == 0 && static_cast<int>(kube::Operation::connect) == 3, "decode_operations counts on this order");
+static_assert(static_cast<int>(kube::Operation::create) == 0 && static_cast<int>(kube::Operation::connect) == 3,
+              "decode_operations counts on this order");
+
+// A pattern that no request can match would make a policy that does nothing and looks as if it did.
+bool can_match(std::string_view pattern) {
+    return pattern == "*" || (!pattern.empty() && std::all_of(pattern.begin(), pattern.end(), [](char c) {
+               return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
+           }));
+}
+bool can_match_group(std::string_view pattern) { return pattern.empty() || can_match(pattern); }
+bool can_match_resource(std::string_view pattern) {
+    const std::size_t slash = pattern.find('/');
+    return can_match(pattern.substr(0, slash)) && (slash == std::string_view::npos || can_match(pattern.substr(slash + 1)));
+}
 
 std::vector<ResourceRule> decode_resource_rules(Mapping& fields, std::string_view key) {
     std::vector<ResourceRule> rules;
     fields.each(key, [&](const kube::Node& item, const std::string& what) {
         Mapping entry(item, what, fields.problems());
-        const auto required_list = [&](std::string_view name) {
+        const auto required_list = [&](std::string_view name, bool (*good)(std::string_view), std::string_view expected) {
             entry.required(name, "a list of strings");
+            entry.each(name, [&](const kube::Node& one, const std::string& which) {
+                if (one.kind() != kube::Node::Kind::string || good(one.text())) return;
+                fields.problems().add(Errc::invalid_policy, one.position(),
+                                      fmt::format("{}: \"{}\" can match nothing; expected {}", which, one.text(), expected));
+            });
             std::vector<std::string> list = entry.strings(name);
-            if (entry.field(name) && list.empty()) entry.problem(name, "names nothing");
+            const kube::Node* node = entry.field(name);
+            if (node && node->kind() == kube::Node::Kind::sequence && node->items().empty()) entry.problem(name, "names nothing");
             return list;
         };
         ResourceRule rule;
-        rule.api_groups = required_list("apiGroups");
+        rule.api_groups = required_list("apiGroups", can_match_group, "a group such as apps, \"\" for the core group, or \"*\"");
         rule.api_versions = entry.strings("apiVersions");
-        rule.resources = required_list("resources");
+        rule.resources =
+            required_list("resources", can_match_resource, "a plural in lower case such as pods, pods/exec, \"*/scale\", \"*\" or \"*/*\"");
         rule.operations = decode_operations(entry);
         entry.not_implemented("resourceNames");
         entry.not_implemented("scope");
@@ -86,6 +124,7 @@ Match decode_match(const kube::Node& node, Problems& problems) {
     match.names = decode_globs(fields, "names");
     match.resource_rules = decode_resource_rules(fields, "resourceRules");
     match.exclude_resource_rules = decode_resource_rules(fields, "excludeResourceRules");
+    for (const std::string_view key : {"namespaces", "names", "resourceRules"}) refuse_if_empty(fields, node, key);
     for (const std::string_view key : {"namespaceSelector", "objectSelector", "subjects", "excludeSubjects"}) fields.not_implemented(key);
     fields.finish();
     return match;
@@ -107,7 +146,8 @@ Actions decode_actions(Mapping& fields) {
 
 // The rule bodies by their field name; what the schema has and this version does not is in kPlannedBodies.
 constexpr std::array<std::string_view, 4> kBodies{"lock", "resources", "probes", "podSecurity"};
-constexpr std::array<std::string_view, 7> kPlannedBodies{"images", "requiredMetadata", "availability", "serviceAccount", "services", "ingress", "defaults"};
+constexpr std::array<std::string_view, 7> kPlannedBodies{"images",   "requiredMetadata", "availability", "serviceAccount",
+                                                         "services", "ingress",          "defaults"};
 
 void decode_rule(const kube::Node& item, const std::string& what, Policy& policy, Problems& problems) {
     Mapping fields(item, what, problems);
@@ -131,10 +171,12 @@ void decode_rule(const kube::Node& item, const std::string& what, Policy& policy
     }
     fields.finish();
     if (bodies != 1 && item.kind() == kube::Node::Kind::mapping) {
-        problems.add(Errc::invalid_policy, item.position(), fmt::format("{}: expected exactly one of {}; have {}", what, fmt::join(kBodies, ", "), bodies));
+        problems.add(Errc::invalid_policy, item.position(),
+                     fmt::format("{}: expected exactly one of {}; have {}", what, fmt::join(kBodies, ", "), bodies));
     }
     for (const Rule& other : policy.rules) {
-        if (!rule.name.empty() && other.name == rule.name) fields.problem("name", "another rule of this policy is named \"" + rule.name + "\"");
+        if (!rule.name.empty() && other.name == rule.name)
+            fields.problem("name", "another rule of this policy is named \"" + rule.name + "\"");
     }
     policy.rules.push_back(std::move(rule));
 }
@@ -160,7 +202,8 @@ Policy decode_policy(const kube::Node& root, Problems& problems) {
     policy.compliance = fields.strings("compliance");
     policy.guidance = fields.string("guidance");
     if (policy.guidance.size() > kGuidanceBytesMax) {
-        fields.problem("guidance", fmt::format("is {} bytes long; at most {} leave room for the violations", policy.guidance.size(), kGuidanceBytesMax));
+        fields.problem("guidance", fmt::format("is {} bytes long; at most {} leave room for the violations", policy.guidance.size(),
+                                               kGuidanceBytesMax));
     }
     policy.actions = decode_actions(fields);
     if (const kube::Node* match = fields.field("match")) policy.match = decode_match(*match, problems);
@@ -168,7 +211,8 @@ Policy decode_policy(const kube::Node& root, Problems& problems) {
     fields.required("rules", "a list of rules");
     fields.each("rules", [&](const kube::Node& item, const std::string& what) { decode_rule(item, what, policy, problems); });
     const kube::Node* rules = fields.field("rules");
-    if (rules && rules->kind() == kube::Node::Kind::sequence && rules->items().empty()) fields.problem("rules", "must have at least one rule");
+    if (rules && rules->kind() == kube::Node::Kind::sequence && rules->items().empty())
+        fields.problem("rules", "must have at least one rule");
     fields.finish();
     return policy;
 }
@@ -187,7 +231,8 @@ public:
     CompileResult finish(std::string digest) {
         if (set_.policies.empty() && problems_.empty()) {
             problems_.in_file("(policies)");
-            problems_.add(Errc::invalid_policy, {}, "no GuardPolicy found: this set would protect nothing; put at least one into the folder");
+            problems_.add(Errc::invalid_policy, {},
+                          "no GuardPolicy found: this set would protect nothing; put at least one into the folder");
         }
         CompileResult result{nullptr, problems_.list(), problems_.omitted()};
         if (!problems_.empty()) return result;
@@ -206,7 +251,8 @@ private:
         const kube::Node* api_version = root.find("apiVersion");
         const kube::Node* kind = root.find("kind");
         if (!api_version || api_version->text() != kApiVersion) {
-            problems.add(Errc::unsupported_version, api_version ? api_version->position() : root.position(), fmt::format("apiVersion: expected {}", kApiVersion));
+            problems.add(Errc::unsupported_version, api_version ? api_version->position() : root.position(),
+                         fmt::format("apiVersion: expected {}", kApiVersion));
         }
         if (!kind) {
             problems.add(Errc::missing_field, root.position(), "kind is missing: expected GuardPolicy");
@@ -215,13 +261,15 @@ private:
         const auto index = one_of(*kind, "kind", {"GuardPolicy", "WriterProfile", "GuardException", "BreakGlass", "PolicyTest"}, problems);
         if (!index) return;
         if (*index != 0) {
-            problems.add(Errc::not_implemented, kind->position(), fmt::format("kind {} is not implemented in this version of Fluxgate; implemented: GuardPolicy", kind->text()));
+            problems.add(Errc::not_implemented, kind->position(),
+                         fmt::format("kind {} is not implemented in this version of Fluxgate; implemented: GuardPolicy", kind->text()));
             return;
         }
         Policy policy = decode_policy(root, problems);
         const auto [first, is_new] = places_.emplace(policy.name, problems.file());
         if (!is_new && !policy.name.empty()) {
-            problems.add(Errc::invalid_policy, root.position(), fmt::format("metadata.name: a policy named \"{}\" is already in {}", policy.name, first->second));
+            problems.add(Errc::invalid_policy, root.position(),
+                         fmt::format("metadata.name: a policy named \"{}\" is already in {}", policy.name, first->second));
         }
         set_.policies.push_back(std::move(policy));
     }
@@ -253,7 +301,8 @@ Result<std::vector<PolicyFile>> read_policy_directory(const std::filesystem::pat
     }
     if (error) return fail(Errc::io, fmt::format("cannot read the policy directory: {}", error.message()), directory.string());
     if (paths.size() > limits.policy_files_max) {
-        return fail(Errc::too_large, fmt::format("{} policy files; at most {} are read", paths.size(), limits.policy_files_max), directory.string());
+        return fail(Errc::too_large, fmt::format("{} policy files; at most {} are read", paths.size(), limits.policy_files_max),
+                    directory.string());
     }
     std::sort(paths.begin(), paths.end());
     std::vector<PolicyFile> files;

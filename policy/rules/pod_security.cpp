@@ -21,7 +21,9 @@ std::optional<int> parse_minor(std::string_view text) {
     return std::min(minor, kPodSecurityMinorLatest);
 }
 
-std::string pod_path(const kube::PodTemplate& pod, std::string_view field) { return fmt::format("{}.securityContext.{}", pod.spec_path, field); }
+std::string pod_path(const kube::PodTemplate& pod, std::string_view field) {
+    return fmt::format("{}.securityContext.{}", pod.spec_path, field);
+}
 
 std::string container_path(const kube::PodTemplate& pod, const kube::Container& container, std::string_view field) {
     return fmt::format("{}.securityContext.{}", pod.path_of(container), field);
@@ -36,7 +38,8 @@ void judge_run_as_non_root(const kube::PodTemplate& pod, Findings& findings) {
     if (says_otherwise(of_pod)) findings.add(pod_path(pod, "runAsNonRoot"), of_pod.dump(), "true");
     pod.each_container([&](const kube::Container& container) {
         const kube::Json own = container.json["securityContext"]["runAsNonRoot"];
-        if (says_otherwise(own)) findings.add(container_path(pod, container, "runAsNonRoot"), own.dump(), "true");
+        if (says_otherwise(own))
+            findings.add(container_path(pod, container, "runAsNonRoot"), own.dump(), "true");
         else if (own.absent_or_null() && !of_pod.is_true()) {
             findings.add(container_path(pod, container, "runAsNonRoot"), "(absent)", "true, here or in the pod's securityContext");
         }
@@ -59,8 +62,9 @@ PodSecurityRule PodSecurityRule::decode(Mapping& fields) {
     if (const kube::Node* level = fields.required("level", "restricted")) {
         const auto index = one_of(*level, fields.name_of("level"), {"restricted", "baseline", "privileged"}, fields.problems());
         if (index && *index != 0) {
-            fields.problems().add(Errc::not_implemented, level->position(),
-                                  fields.name_of("level") + ": this version of Fluxgate implements runAsNonRoot and runAsUser of the level restricted only");
+            fields.problems().add(
+                Errc::not_implemented, level->position(),
+                fields.name_of("level") + ": this version of Fluxgate implements runAsNonRoot and runAsUser of the level restricted only");
         }
     }
     rule.minor_version = kPodSecurityMinorLatest;
@@ -72,25 +76,44 @@ PodSecurityRule PodSecurityRule::decode(Mapping& fields) {
     }
     fields.each("checks", [&](const kube::Node& item, const std::string& what) {
         // The names of all published checks, so that a mistyped one and a missing one get different answers.
-        static const std::vector<std::string_view> names{
-            "runAsNonRoot", "runAsUser", "allowPrivilegeEscalation", "appArmorProfile", "capabilities_baseline", "capabilities_restricted",
-            "hostNamespaces", "hostPathVolumes", "hostPorts", "hostProbesAndHostLifecycle", "privileged", "procMount", "procMount_restricted",
-            "restrictedVolumes", "seLinuxOptions", "seccompProfile_baseline", "seccompProfile_restricted", "sysctls", "windowsHostProcess"};
+        static const std::vector<std::string_view> names{"runAsNonRoot",
+                                                         "runAsUser",
+                                                         "allowPrivilegeEscalation",
+                                                         "appArmorProfile",
+                                                         "capabilities_baseline",
+                                                         "capabilities_restricted",
+                                                         "hostNamespaces",
+                                                         "hostPathVolumes",
+                                                         "hostPorts",
+                                                         "hostProbesAndHostLifecycle",
+                                                         "privileged",
+                                                         "procMount",
+                                                         "procMount_restricted",
+                                                         "restrictedVolumes",
+                                                         "seLinuxOptions",
+                                                         "seccompProfile_baseline",
+                                                         "seccompProfile_restricted",
+                                                         "sysctls",
+                                                         "windowsHostProcess"};
         const auto index = one_of(item, what, names, fields.problems());
         if (index == 0) rule.run_as_non_root = true;
         if (index == 1) rule.run_as_user = true;
         if (index && *index > 1) {
-            fields.problems().add(Errc::not_implemented, item.position(),
-                                  fmt::format("{}: the check {} is not implemented in this version of Fluxgate; implemented: runAsNonRoot, runAsUser", what, names[*index]));
+            fields.problems().add(
+                Errc::not_implemented, item.position(),
+                fmt::format("{}: the check {} is not implemented in this version of Fluxgate; implemented: runAsNonRoot, runAsUser", what,
+                            names[*index]));
         }
     });
     const kube::Node* checks = fields.field("checks");
     if (!checks || (checks->kind() == kube::Node::Kind::sequence && checks->items().empty())) {
-        fields.problems().add(Errc::not_implemented, checks ? checks->position() : fields.position(),
-                              fields.name_of("checks") + ": all checks of the level are not implemented in this version of Fluxgate; give checks: [runAsNonRoot, runAsUser]");
+        fields.problems().add(
+            Errc::not_implemented, checks ? checks->position() : fields.position(),
+            fields.name_of("checks") +
+                ": all checks of the level are not implemented in this version of Fluxgate; give checks: [runAsNonRoot, runAsUser]");
     }
     const kube::Node* exclude = fields.field("exclude");
-    if (exclude && !exclude->items().empty()) fields.not_implemented("exclude");
+    if (exclude && (exclude->kind() != kube::Node::Kind::sequence || !exclude->items().empty())) fields.not_implemented("exclude");
     fields.finish();
     return rule;
 }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <optional>
 
+#include <fmt/format.h>
+
 #include "kube/path.hpp"
 
 namespace fluxgate::policy {
@@ -36,7 +38,8 @@ public:
     void report_unreadable() {
         for (const std::string_view list : {"requests", "limits"}) {
             own_[list].each_member([&](std::string_view resource, kube::Json value) {
-                if (!value.absent_or_null() && !read(value)) findings_.add(path(list, resource), show(value), "a quantity such as 100m or 128Mi");
+                if (!value.absent_or_null() && !read(value))
+                    findings_.add(path(list, resource), show(value), "a quantity such as 100m or 128Mi");
             });
         }
     }
@@ -47,18 +50,24 @@ private:
         return text.size() <= 80 ? text : text.substr(0, 77) + "...";
     }
 
+    // The API server stores quantities in their shortest form; nothing is read that is longer than any of them.
+    static constexpr std::size_t kQuantityBytesMax = 64;
+
     static std::optional<Stated> read(kube::Json value) {
+        if (value.is_object() || value.is_array() || value.text().size() > kQuantityBytesMax) return std::nullopt;
         const std::string text = value.is_string() ? std::string(value.text()) : value.dump();
         const auto quantity = kube::Quantity::parse(text);
         if (!quantity) return std::nullopt;
         return Stated{text, *quantity};
     }
 
+    // What is stated first counts, even if it promises nothing: the API server does not replace a zero.
     static std::optional<Stated> first_of(std::initializer_list<kube::Json> places) {
         for (const kube::Json place : places) {
             if (place.absent_or_null()) continue;
             const auto stated = read(place);
-            if (stated && !stated->quantity.is_zero()) return stated;
+            if (stated && !stated->quantity.is_zero() && !stated->quantity.is_negative()) return stated;
+            return std::nullopt;
         }
         return std::nullopt;
     }
@@ -72,6 +81,24 @@ private:
 
 std::string shown(const std::optional<Stated>& stated) { return stated ? "\"" + stated->text + "\"" : "(absent)"; }
 
+// Resources of Kubernetes itself have no slash in their name; any other is an extended resource, which nobody can list.
+void check_resource(const std::string& name, std::string_view what, kube::Position position, Problems& problems) {
+    static const std::vector<std::string> known{"cpu", "memory", "ephemeral-storage"};
+    if (name.find('/') != std::string::npos || name.starts_with("hugepages-") || std::find(known.begin(), known.end(), name) != known.end())
+        return;
+    problems.add(
+        Errc::invalid_policy, position,
+        fmt::format("{}: no resource is named \"{}\"{}; expected cpu, memory, ephemeral-storage, hugepages-<size> or a name with a domain",
+                    what, name, did_you_mean(name, known)));
+}
+
+std::vector<std::string> decode_resources(Mapping& fields, std::string_view key) {
+    fields.each(key, [&](const kube::Node& item, const std::string& what) {
+        if (item.kind() == kube::Node::Kind::string) check_resource(item.text(), what, item.position(), fields.problems());
+    });
+    return fields.strings(key);
+}
+
 std::vector<ResourcesRule::Bound> decode_bounds(Mapping& fields, std::string_view key) {
     std::vector<ResourcesRule::Bound> bounds;
     const kube::Node* map = fields.field(key);
@@ -81,8 +108,9 @@ std::vector<ResourcesRule::Bound> decode_bounds(Mapping& fields, std::string_vie
         return bounds;
     }
     for (const kube::Entry& entry : map->entries()) {
+        check_resource(entry.key, fields.name_of(key) + "." + entry.key, entry.key_position, fields.problems());
         auto quantity = kube::Quantity::parse(entry.value.text());
-        if (!quantity || quantity->is_zero()) {
+        if (!quantity || quantity->is_zero() || quantity->is_negative()) {
             fields.problems().add(Errc::invalid_quantity, entry.value.position(),
                                   fields.name_of(key) + "." + entry.key + ": expected a quantity above zero such as \"100m\" or \"4Gi\"");
             continue;
@@ -92,14 +120,16 @@ std::vector<ResourcesRule::Bound> decode_bounds(Mapping& fields, std::string_vie
     return bounds;
 }
 
-bool contains(const std::vector<std::string>& list, const std::string& item) { return std::find(list.begin(), list.end(), item) != list.end(); }
+bool contains(const std::vector<std::string>& list, const std::string& item) {
+    return std::find(list.begin(), list.end(), item) != list.end();
+}
 
 }  // namespace
 
 ResourcesRule ResourcesRule::decode(Mapping& fields) {
     ResourcesRule rule;
-    rule.requests = fields.strings("requests");
-    rule.limits = fields.strings("limits");
+    rule.requests = decode_resources(fields, "requests");
+    rule.limits = decode_resources(fields, "limits");
     rule.min = decode_bounds(fields, "min");
     rule.max = decode_bounds(fields, "max");
     rule.ratio = decode_bounds(fields, "maxLimitRequestRatio");
@@ -111,11 +141,13 @@ ResourcesRule ResourcesRule::decode(Mapping& fields) {
             if (type == 1) rule.init_containers = true;
             if (type == 2) rule.sidecars = true;
         });
-        if (!rule.containers && !rule.init_containers && !rule.sidecars) fields.problem("containerTypes", "names no container type, so the rule would judge nothing");
+        if (!rule.containers && !rule.init_containers && !rule.sidecars)
+            fields.problem("containerTypes", "names no container type, so the rule would judge nothing");
     }
     fields.finish();
     if (rule.requests.empty() && rule.limits.empty() && rule.min.empty() && rule.max.empty() && rule.ratio.empty()) {
-        fields.problems().add(Errc::invalid_policy, fields.position(), "resources: demands nothing; give requests, limits, min, max or maxLimitRequestRatio");
+        fields.problems().add(Errc::invalid_policy, fields.position(),
+                              "resources: demands nothing; give requests, limits, min, max or maxLimitRequestRatio");
     }
     return rule;
 }
@@ -123,9 +155,15 @@ ResourcesRule ResourcesRule::decode(Mapping& fields) {
 void ResourcesRule::judge(const kube::PodTemplate& pod, Findings& findings) const {
     pod.each_container([&](const kube::Container& container) {
         switch (container.type) {
-            case kube::ContainerType::container: if (!containers) return; break;
-            case kube::ContainerType::init_container: if (!init_containers) return; break;
-            case kube::ContainerType::sidecar: if (!sidecars) return; break;
+            case kube::ContainerType::container:
+                if (!containers) return;
+                break;
+            case kube::ContainerType::init_container:
+                if (!init_containers) return;
+                break;
+            case kube::ContainerType::sidecar:
+                if (!sidecars) return;
+                break;
             case kube::ContainerType::ephemeral: return;
         }
         ContainerResources resources(pod, container, findings);
@@ -139,7 +177,8 @@ void ResourcesRule::judge(const kube::PodTemplate& pod, Findings& findings) cons
         for (const Bound& bound : min) {
             const auto request = resources.request(bound.resource);
             if (!request && contains(requests, bound.resource)) continue;  // said already
-            if (!request || request->quantity < bound.quantity) findings.add(resources.path("requests", bound.resource), shown(request), "at least \"" + bound.text + "\"");
+            if (!request || request->quantity < bound.quantity)
+                findings.add(resources.path("requests", bound.resource), shown(request), "at least \"" + bound.text + "\"");
         }
         for (const Bound& bound : max) {
             const auto limit = resources.limit(bound.resource);
@@ -148,14 +187,16 @@ void ResourcesRule::judge(const kube::PodTemplate& pod, Findings& findings) cons
                 findings.add(resources.path("requests", bound.resource), shown(request), "at most \"" + bound.text + "\"");
             }
             if (!limit && contains(limits, bound.resource)) continue;  // said already
-            if (!limit || limit->quantity > bound.quantity) findings.add(resources.path("limits", bound.resource), shown(limit), "at most \"" + bound.text + "\"");
+            if (!limit || limit->quantity > bound.quantity)
+                findings.add(resources.path("limits", bound.resource), shown(limit), "at most \"" + bound.text + "\"");
         }
         for (const Bound& bound : ratio) {
             const auto limit = resources.limit(bound.resource);
             const auto request = resources.request(bound.resource);
             if (limit && request && !kube::ratio_exceeds(limit->quantity, request->quantity, bound.quantity)) continue;
             if (!limit && contains(limits, bound.resource)) continue;
-            findings.add(resources.path("limits", bound.resource), shown(limit), "at most " + bound.text + " times the request (" + shown(request) + ")");
+            findings.add(resources.path("limits", bound.resource), shown(limit),
+                         "at most " + bound.text + " times the request (" + shown(request) + ")");
         }
     });
 }

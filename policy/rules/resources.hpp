@@ -7,7 +7,8 @@
 //   - A request that is absent while the limit is set counts as equal to the limit: the API server fills it in on pods, but
 //     not in templates, and both must get one verdict.
 //   - spec.resources of the pod (KEP-2837) stands in for what a container does not say.
-//   - Zero counts as absent: it promises nothing. A quantity that does not parse is a violation, never skipped.
+//   - Zero and less promise nothing: they count as absent, and nothing stands in for them. A quantity that does not parse is
+//     a violation, never skipped.
 //   - `min` asks for a request of at least that much, `max` for a limit of at most that much (a request above it too),
 //     `maxLimitRequestRatio` for both and limit <= ratio x request.
 
