@@ -76,7 +76,10 @@ private:
         Verdict would_be;
         Findings aside = findings.into(would_be);
         lock.refuse(review_, verdict_.assurance, aside);
-        for (const Violation& violation : would_be.violations) verdict_.warnings.push_back("Fluxgate would deny: " + to_string(violation));
+        for (const Violation& violation : would_be.violations) {
+            if (violation.action == Action::deny) verdict_.warnings.push_back("Fluxgate would deny: " + to_string(violation));
+            if (violation.action == Action::warn) verdict_.warnings.push_back(to_string(violation));
+        }
     }
 
     template <class WorkloadRule>
@@ -123,8 +126,10 @@ private:
         for (const Violation& violation : verdict_.violations) {
             if (violation.action == Action::warn) verdict_.warnings.push_back(to_string(violation));
         }
-        if (lock_.matched && lock_.only_writers) verdict_.write_class = WriteClass::routine;
-        else if (lock_.matched || !verdict_.violations.empty()) verdict_.write_class = WriteClass::exceptional;
+        if (lock_.matched && lock_.only_writers)
+            verdict_.write_class = WriteClass::routine;
+        else if (lock_.matched || !verdict_.violations.empty())
+            verdict_.write_class = WriteClass::exceptional;
     }
 
     const kube::Review& review_;

@@ -16,11 +16,13 @@ public:
 
     void add(std::string path, std::string have, std::string want) {
         ++count_;
-        if (verdict_.violations.size() >= kViolationsMax) {
+        // What only warns or is noted may fill half of the room: whoever is denied must be told why.
+        if (verdict_.violations.size() >= (action_ == Action::deny ? kViolationsMax : kViolationsMax / 2)) {
             ++verdict_.violations_omitted;
             return;
         }
-        verdict_.violations.push_back(Violation{std::string(policy_), std::string(rule_), std::move(path), std::move(have), std::move(want), action_});
+        verdict_.violations.push_back(
+            Violation{std::string(policy_), std::string(rule_), std::move(path), std::move(have), std::move(want), action_});
     }
     // The same policy and rule, for another verdict.
     Findings into(Verdict& verdict) const { return Findings(verdict, policy_, rule_, action_); }

@@ -12,7 +12,8 @@ std::string_view to_string(Action action) {
 }
 
 std::string to_string(const Violation& violation) {
-    return violation.policy + "/" + violation.rule + " " + violation.path + ": have " + violation.have + ", want " + violation.want;
+    const std::string path = violation.path == "." ? "" : " " + violation.path;  // the whole object has no path worth a word
+    return violation.policy + "/" + violation.rule + path + ": have " + violation.have + ", want " + violation.want;
 }
 
 std::string_view to_string(Assurance assurance) {

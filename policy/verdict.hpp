@@ -58,9 +58,9 @@ struct Verdict {
     // In the order of policies, rules and fields; at most kViolationsMax, `omitted` counts the rest.
     std::vector<Violation> violations;
     std::size_t violations_omitted = 0;
-    std::vector<std::string> warnings;  // not yet cut to length
-    std::string owner;                  // "Kustomization flux-system/apps", or why it is not known; set when a rule was violated
-    std::string guidance;               // of the first policy that denies, with {owner} filled in
+    std::vector<std::string> warnings;    // not yet cut to length
+    std::string owner;                    // "Kustomization flux-system/apps", or why it is not known; set when a rule was violated
+    std::string guidance;                 // of the first policy that denies, with {owner} filled in
     std::vector<std::string> compliance;  // of the policies violated
     std::optional<Error> error;           // set when no verdict could be reached
 
