@@ -18,7 +18,8 @@ Result<Glob> Glob::compile(std::string_view pattern) {
     if (pattern.empty()) return fail(Errc::invalid_argument, "a pattern must not be empty; use \"*\" for any name");
     if (pattern.size() > 253) return fail(Errc::invalid_argument, "a pattern is at most 253 characters long");
     if (!std::all_of(pattern.begin(), pattern.end(), can_stand_in_a_name)) {
-        return fail(Errc::invalid_argument, "\"" + std::string(pattern) + "\" has a character that no name has; only * is special in a pattern");
+        return fail(Errc::invalid_argument,
+                    "\"" + std::string(pattern) + "\" has a character that no name has; only * is special in a pattern");
     }
     return Glob(std::string(pattern));
 }

@@ -10,7 +10,8 @@ std::string owner_in(kube::Json object) {
     const kube::Json labels = object["metadata"]["labels"];
     // https://fluxcd.io/flux/components/kustomize/kustomizations/ and …/helm/helmreleases/
     const std::string_view kustomization = labels["kustomize.toolkit.fluxcd.io/name"].text();
-    if (!kustomization.empty()) return fmt::format("Kustomization {}/{}", labels["kustomize.toolkit.fluxcd.io/namespace"].text(), kustomization);
+    if (!kustomization.empty())
+        return fmt::format("Kustomization {}/{}", labels["kustomize.toolkit.fluxcd.io/namespace"].text(), kustomization);
     const std::string_view release = labels["helm.toolkit.fluxcd.io/name"].text();
     if (!release.empty()) return fmt::format("HelmRelease {}/{}", labels["helm.toolkit.fluxcd.io/namespace"].text(), release);
     return {};
@@ -21,7 +22,8 @@ std::string owner_in(kube::Json object) {
 std::string describe_owner(const kube::Review& review) {
     if (std::string owner = owner_in(review.old_object); !owner.empty()) return owner;
     if (std::string owner = owner_in(review.object); !owner.empty()) return owner;
-    const bool can_carry_labels = review.sub_resource.empty() || review.sub_resource == "status" || review.sub_resource == "ephemeralcontainers" || review.sub_resource == "resize";
+    const bool can_carry_labels = review.sub_resource.empty() || review.sub_resource == "status" ||
+                                  review.sub_resource == "ephemeralcontainers" || review.sub_resource == "resize";
     if (!can_carry_labels) return fmt::format("unknown ({} carries no labels)", review.resource_name());
     return "none (no labels of Flux)";
 }

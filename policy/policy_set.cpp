@@ -15,7 +15,8 @@ bool Match::matches(const kube::Review& review) const {
 }
 
 std::size_t PolicySet::rule_count() const {
-    return std::accumulate(policies.begin(), policies.end(), std::size_t{0}, [](std::size_t sum, const Policy& policy) { return sum + policy.rules.size(); });
+    return std::accumulate(policies.begin(), policies.end(), std::size_t{0},
+                           [](std::size_t sum, const Policy& policy) { return sum + policy.rules.size(); });
 }
 
 }  // namespace fluxgate::policy

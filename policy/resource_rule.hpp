@@ -24,7 +24,9 @@ public:
 
 private:
     constexpr explicit Operations(std::uint8_t bits) : bits_(bits) {}
-    static constexpr std::uint8_t bit(kube::Operation operation) { return static_cast<std::uint8_t>(1u << static_cast<unsigned>(operation)); }
+    static constexpr std::uint8_t bit(kube::Operation operation) {
+        return static_cast<std::uint8_t>(1u << static_cast<unsigned>(operation));
+    }
     std::uint8_t bits_ = 0;
 };
 

@@ -9,8 +9,8 @@ namespace fluxgate::policy {
 namespace {
 
 const std::vector<std::string_view> kProbes{"livenessProbe", "readinessProbe", "startupProbe"};
-const std::vector<std::string_view> kKinds{"Pod",        "PodTemplate", "ReplicationController", "Deployment", "ReplicaSet",
-                                           "StatefulSet", "DaemonSet",   "Job",                   "CronJob"};
+const std::vector<std::string_view> kKinds{
+    "Pod", "PodTemplate", "ReplicationController", "Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "CronJob"};
 
 bool has_handler(kube::Json probe) {
     for (const std::string_view handler : {"httpGet", "tcpSocket", "exec", "grpc"}) {
@@ -47,7 +47,8 @@ void ProbesRule::judge(const kube::PodTemplate& pod, Findings& findings) const {
     } else if (std::find(kinds.begin(), kinds.end(), pod.kind) == kinds.end()) {
         return;
     }
-    if (pod.kind == "Pod" && std::find(kinds.begin(), kinds.end(), "Job") == kinds.end() && kube::has_controller_owner(pod.metadata, "Job")) return;
+    if (pod.kind == "Pod" && std::find(kinds.begin(), kinds.end(), "Job") == kinds.end() && kube::has_controller_owner(pod.metadata, "Job"))
+        return;
 
     pod.each_container([&](const kube::Container& container) {
         if (container.type != kube::ContainerType::container && container.type != kube::ContainerType::sidecar) return;
@@ -56,8 +57,11 @@ void ProbesRule::judge(const kube::PodTemplate& pod, Findings& findings) const {
             findings.add(pod.path_of(container) + "." + probe, "(absent)", "a probe with httpGet, tcpSocket, exec or grpc");
         }
         if (any.empty()) return;
-        const bool found = std::any_of(any.begin(), any.end(), [&](const std::string& probe) { return has_handler(container.json[probe]); });
-        if (!found) findings.add(pod.path_of(container), "(no " + fmt::format("{}", fmt::join(any, ", no ")) + ")", fmt::format("at least one of {}", fmt::join(any, ", ")));
+        const bool found =
+            std::any_of(any.begin(), any.end(), [&](const std::string& probe) { return has_handler(container.json[probe]); });
+        if (!found)
+            findings.add(pod.path_of(container), "(no " + fmt::format("{}", fmt::join(any, ", no ")) + ")",
+                         fmt::format("at least one of {}", fmt::join(any, ", ")));
     });
 }
 
