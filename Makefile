@@ -62,11 +62,6 @@ debug asan tsan: packages-build
 	@$(call compile,$@)
 	@ctest --preset $@ -j2
 
-golden: packages-build ## write the expected verdicts of tests/golden anew; read the diff like code
-	@$(call configure,release)
-	@$(call compile,release) --target test_policy
-	@FLUXGATE_GOLDEN_REWRITE=1 build/release/tests/test_policy "the verdicts on recorded reviews*"
-
 lint: packages-lint ## formatting, folder directions, shell syntax; changes nothing
 	@tools/format --check
 	@python3 tests/structure/includes.py
