@@ -139,13 +139,16 @@ Result<Draft> start_draft(const std::string& common_name, WallTime now, std::chr
         BN_to_ASN1_INTEGER(serial.get(), X509_get_serialNumber(certificate)) == nullptr) {
         return openssl_failed("choosing a serial number");
     }
-    const TimePtr not_before(ASN1_TIME_set(nullptr, std::chrono::system_clock::to_time_t(std::chrono::floor<std::chrono::seconds>(now - kClockSkew))));
-    const TimePtr not_after(ASN1_TIME_set(nullptr, std::chrono::system_clock::to_time_t(std::chrono::floor<std::chrono::seconds>(now + valid_for))));
+    const TimePtr not_before(
+        ASN1_TIME_set(nullptr, std::chrono::system_clock::to_time_t(std::chrono::floor<std::chrono::seconds>(now - kClockSkew))));
+    const TimePtr not_after(
+        ASN1_TIME_set(nullptr, std::chrono::system_clock::to_time_t(std::chrono::floor<std::chrono::seconds>(now + valid_for))));
     const auto* name = reinterpret_cast<const unsigned char*>(common_name.data());
-    if (!not_before || !not_after || X509_set_version(certificate, X509_VERSION_3) != 1 || X509_set1_notBefore(certificate, not_before.get()) != 1 ||
-        X509_set1_notAfter(certificate, not_after.get()) != 1 || X509_set_pubkey(certificate, draft.key.get()) != 1 ||
-        X509_NAME_add_entry_by_NID(X509_get_subject_name(certificate), NID_commonName, MBSTRING_UTF8, name, static_cast<int>(common_name.size()), -1,
-                                   0) != 1) {
+    if (!not_before || !not_after || X509_set_version(certificate, X509_VERSION_3) != 1 ||
+        X509_set1_notBefore(certificate, not_before.get()) != 1 || X509_set1_notAfter(certificate, not_after.get()) != 1 ||
+        X509_set_pubkey(certificate, draft.key.get()) != 1 ||
+        X509_NAME_add_entry_by_NID(X509_get_subject_name(certificate), NID_commonName, MBSTRING_UTF8, name,
+                                   static_cast<int>(common_name.size()), -1, 0) != 1) {
         return openssl_failed("filling in a certificate");
     }
     return draft;
@@ -200,7 +203,8 @@ Result<KeyPair> sign(Draft draft, EVP_PKEY& signing_key) {
 Result<CertificatePtr> read_certificate(const std::string& pem) {
     const BioPtr bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
     CertificatePtr certificate(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
-    if (!certificate) return fail(Errc::invalid_certificate, "the certificate is not readable PEM (-----BEGIN CERTIFICATE-----): " + openssl_reason());
+    if (!certificate)
+        return fail(Errc::invalid_certificate, "the certificate is not readable PEM (-----BEGIN CERTIFICATE-----): " + openssl_reason());
     return certificate;
 }
 
@@ -210,7 +214,8 @@ Result<KeyPtr> read_key(const std::string& pem) {
     const auto no_passphrase = [](char*, int, int, void*) { return -1; };
     KeyPtr key(PEM_read_bio_PrivateKey(bio.get(), nullptr, no_passphrase, nullptr));
     if (!key) {
-        return fail(Errc::invalid_certificate, "the private key is not readable PEM without a passphrase (-----BEGIN PRIVATE KEY-----): " + openssl_reason());
+        return fail(Errc::invalid_certificate,
+                    "the private key is not readable PEM without a passphrase (-----BEGIN PRIVATE KEY-----): " + openssl_reason());
     }
     return key;
 }
@@ -243,9 +248,11 @@ std::string printable_name(const X509_NAME* name) {
 std::optional<WallTime> to_wall_time(const ASN1_TIME* time) {
     std::tm parts{};
     if (ASN1_TIME_to_tm(time, &parts) != 1) return std::nullopt;
-    const std::chrono::year_month_day day{std::chrono::year{parts.tm_year + 1900}, std::chrono::month{static_cast<unsigned>(parts.tm_mon + 1)},
+    const std::chrono::year_month_day day{std::chrono::year{parts.tm_year + 1900},
+                                          std::chrono::month{static_cast<unsigned>(parts.tm_mon + 1)},
                                           std::chrono::day{static_cast<unsigned>(parts.tm_mday)}};
-    return std::chrono::sys_days{day} + std::chrono::hours{parts.tm_hour} + std::chrono::minutes{parts.tm_min} + std::chrono::seconds{parts.tm_sec};
+    return std::chrono::sys_days{day} + std::chrono::hours{parts.tm_hour} + std::chrono::minutes{parts.tm_min} +
+           std::chrono::seconds{parts.tm_sec};
 }
 
 std::string printable_ip(const ASN1_OCTET_STRING& address) {

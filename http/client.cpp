@@ -6,10 +6,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <fmt/format.h>
 #include <boost/beast/core/string.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
-#include <fmt/format.h>
 
 #include <array>
 #include <cerrno>
@@ -27,7 +27,9 @@ using Deadline = std::chrono::steady_clock::time_point;
 
 constexpr std::uint64_t kResponseBytesMax = 64u << 20;
 
-tl::unexpected<Error> late(const std::string& peer) { return fail(Errc::deadline_exceeded, fmt::format("{} did not answer in time", peer)); }
+tl::unexpected<Error> late(const std::string& peer) {
+    return fail(Errc::deadline_exceeded, fmt::format("{} did not answer in time", peer));
+}
 
 class Descriptor {
 public:
@@ -49,7 +51,8 @@ class Client::Impl {
 public:
     explicit Impl(ClientOptions options) : options_(std::move(options)), peer_(fmt::format("{}:{}", options_.address, options_.port)) {}
 
-    Result<ClientResponse> exchange(std::string_view method, std::string_view target, std::string_view body, std::string_view content_type) {
+    Result<ClientResponse> exchange(std::string_view method, std::string_view target, std::string_view body,
+                                    std::string_view content_type) {
         const Deadline deadline = std::chrono::steady_clock::now() + options_.timeout;
         auto response = try_exchange(method, target, body, content_type, deadline);
         if (!response || response->close) disconnect();
@@ -63,13 +66,14 @@ public:
     }
 
 private:
-    Result<ClientResponse> try_exchange(std::string_view method, std::string_view target, std::string_view body, std::string_view content_type,
-                                        Deadline deadline) {
+    Result<ClientResponse> try_exchange(std::string_view method, std::string_view target, std::string_view body,
+                                        std::string_view content_type, Deadline deadline) {
         if (!connected()) {
             disconnect();
             if (auto connected = connect(deadline); !connected) return tl::unexpected(connected.error());
         }
-        std::string request = fmt::format("{} {} HTTP/1.1\r\nHost: {}\r\n", method, target, options_.server_name.empty() ? peer_ : options_.server_name);
+        std::string request =
+            fmt::format("{} {} HTTP/1.1\r\nHost: {}\r\n", method, target, options_.server_name.empty() ? peer_ : options_.server_name);
         if (!body.empty() || method == "POST" || method == "PUT" || method == "PATCH") {
             request += fmt::format("Content-Type: {}\r\nContent-Length: {}\r\n", content_type, body.size());
         }
@@ -203,7 +207,8 @@ private:
         for (;;) {
             const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
             if (left.count() <= 0) return false;
-            pollfd poll{.fd = descriptor_->get(), .events = static_cast<short>(direction == Io::want_write ? POLLOUT : POLLIN), .revents = 0};
+            pollfd poll{
+                .fd = descriptor_->get(), .events = static_cast<short>(direction == Io::want_write ? POLLOUT : POLLIN), .revents = 0};
             const int ready = ::poll(&poll, 1, static_cast<int>(std::min<long long>(left.count(), 1'000'000)));
             if (ready > 0) return true;
             if (ready < 0 && errno != EINTR) return true;  // the next read or write says what is wrong
@@ -228,7 +233,8 @@ Client::~Client() = default;
 Client::Client(Client&&) noexcept = default;
 Client& Client::operator=(Client&&) noexcept = default;
 
-Result<ClientResponse> Client::exchange(std::string_view method, std::string_view target, std::string_view body, std::string_view content_type) {
+Result<ClientResponse> Client::exchange(std::string_view method, std::string_view target, std::string_view body,
+                                        std::string_view content_type) {
     return impl_->exchange(method, target, body, content_type);
 }
 

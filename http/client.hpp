@@ -8,19 +8,19 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
 #include <utility>
+#include <vector>
 
 #include "base/error.hpp"
 
 namespace fluxgate::http {
 
 struct ClientOptions {
-    std::string address = "127.0.0.1";    // literal address to connect to
+    std::string address = "127.0.0.1";  // literal address to connect to
     std::uint16_t port = 0;
     bool tls = true;
-    std::string server_name = {};         // SNI, and the DNS name (or literal IP address) the certificate must carry
-    std::string ca_pem = {};              // the only trusted roots
+    std::string server_name = {};              // SNI, and the DNS name (or literal IP address) the certificate must carry
+    std::string ca_pem = {};                   // the only trusted roots
     std::chrono::milliseconds timeout{5'000};  // for connecting, and for each exchange
 };
 
@@ -28,7 +28,7 @@ struct ClientResponse {
     int status = 0;
     std::string body;
     std::vector<std::pair<std::string, std::string>> headers;  // names in lower case
-    bool close = false;                                         // the server ends this connection
+    bool close = false;                                        // the server ends this connection
 };
 
 // A resource for one thread at a time. Reconnects on the next `exchange` after the server closed; never repeats a

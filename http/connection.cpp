@@ -1,7 +1,7 @@
 #include "http/connection.hpp"
 
-#include <boost/asio/redirect_error.hpp>
 #include <sys/socket.h>
+#include <boost/asio/redirect_error.hpp>
 
 #include <algorithm>
 #include <cerrno>
@@ -69,7 +69,8 @@ Task<bool> Connection::open() {
     if (!service_.options.tls) co_return true;
     // Until a first byte arrives a stranger costs a socket and this object, no TLS state.
     const auto& limits = service_.options.limits;
-    enter(Phase::opening, loop_.stopping() ? std::min<std::chrono::milliseconds>(kLastCall, limits.handshake_timeout) : limits.handshake_timeout);
+    enter(Phase::opening,
+          loop_.stopping() ? std::min<std::chrono::milliseconds>(kLastCall, limits.handshake_timeout) : limits.handshake_timeout);
     if (!co_await wait(Io::want_read)) {
         if (end_ == Cause::expired && !loop_.stopping()) report(Event::Kind::handshake_failed, 0, "sent nothing in time");
         co_return false;
@@ -235,7 +236,8 @@ Task<bool> Connection::handle(const RequestHead& head) {
     if (thrown) {
         close = true;
         const bool answered = !sink_->abandon() && sink_->ready() && !sink_->was_dropped();
-        response = answered ? sink_->take() : Response{500, "application/json", refusal_body("internal", "the request could not be handled"), true};
+        response = answered ? sink_->take()
+                            : Response{500, "application/json", refusal_body("internal", "the request could not be handled"), true};
         sink_.reset();
         const std::string detail = "the handler threw: " + *thrown;
         report(Event::Kind::handler_failed, response.status, detail);
@@ -294,7 +296,8 @@ Task<bool> Connection::answer(const Response& response, Framing framing, std::st
     enter(Phase::answering, service_.options.limits.write_timeout);
     std::string& out = loop_.scratch();
     out.clear();
-    append_answer(out, response, {.close = response.close, .head = framing == Framing::header_only, .date = loop_.date(), .fields = fields});
+    append_answer(out, response,
+                  {.close = response.close, .head = framing == Framing::header_only, .date = loop_.date(), .fields = fields});
     const bool sent = co_await send(out);
     if (out.capacity() > kScratchBytes) out = {};
     co_return sent;

@@ -86,12 +86,12 @@ private:
 
     InputBuffer in_;
     TimePoint arrived_;
-    std::size_t charged_ = 0;       // body bytes counted against the shared budget
-    std::string unsent_;            // the rest of an answer while the socket is full
+    std::size_t charged_ = 0;  // body bytes counted against the shared budget
+    std::string unsent_;       // the rest of an answer while the socket is full
     std::shared_ptr<Reply::Sink> sink_;
     std::optional<Timer> reply_timer_;
-    unsigned steps_ = 0;            // without a wait
-    bool wait_first_ = true;        // nothing can be there yet: asking the socket would cost a system call
+    unsigned steps_ = 0;      // without a wait
+    bool wait_first_ = true;  // nothing can be there yet: asking the socket would cost a system call
     bool served_any_ = false;
     bool in_flight_ = false;
 };

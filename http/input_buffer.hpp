@@ -8,7 +8,6 @@
 // Offsets stay true when it grows; pointers do not.
 
 #include <cstddef>
-#include <memory>
 #include <span>
 #include <string_view>
 
@@ -16,11 +15,16 @@ namespace fluxgate::http {
 
 class InputBuffer {
 public:
-    char* base() { return bytes_.get(); }
+    InputBuffer() = default;
+    InputBuffer(const InputBuffer&) = delete;
+    InputBuffer& operator=(const InputBuffer&) = delete;
+    ~InputBuffer() { release(); }
+
+    char* base() { return bytes_; }
     std::size_t size() const { return end_; }
     std::size_t capacity() const { return capacity_; }
-    std::string_view view(std::size_t offset, std::size_t size) const { return {bytes_.get() + offset, size}; }
-    std::span<char> room() { return {bytes_.get() + end_, capacity_ - end_}; }
+    std::string_view view(std::size_t offset, std::size_t size) const { return {bytes_ + offset, size}; }
+    std::span<char> room() { return {bytes_ + end_, capacity_ - end_}; }
 
     // `count` bytes were written into `room()`.
     void commit(std::size_t count) { end_ += count; }
@@ -31,13 +35,13 @@ public:
 
     // Makes room for `capacity` bytes in all. False when there is no memory.
     bool reserve(std::size_t capacity);
-    // Gives the memory back. Only when empty.
+    // Gives the memory back, and forgets what was in it.
     void release();
     // Bytes behind the last one become zeros where they are slack, so that nobody reads what was never written.
     void clear_slack();
 
 private:
-    std::unique_ptr<char[]> bytes_;
+    char* bytes_ = nullptr;
     std::size_t capacity_ = 0;  // without the slack
     std::size_t end_ = 0;
 };

@@ -1,11 +1,11 @@
 #include "http/listener.hpp"
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/ip/v6_only.hpp>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/ip/v6_only.hpp>
+#include <boost/asio/redirect_error.hpp>
 
 #include <fmt/format.h>
 
@@ -99,7 +99,8 @@ void Listener::deal_out(int descriptor, const Endpoint& peer) {
     if (counters.connections_open.load(std::memory_order_relaxed) >= service_.options.limits.connections_max) {
         ::close(descriptor);
         const std::string who = printable(peer);
-        service_.options.on_event(Event{.kind = Event::Kind::connection_refused, .status = 0, .peer = who, .detail = "too many connections"});
+        service_.options.on_event(
+            Event{.kind = Event::Kind::connection_refused, .status = 0, .peer = who, .detail = "too many connections"});
         return;
     }
     Loop& loop = *loops_[next_++ % loops_.size()];

@@ -13,7 +13,8 @@ namespace {
 
 // Often enough that no limit is overrun by more than a quarter, seldom enough to cost nothing.
 std::chrono::milliseconds sweep_interval(const Limits& limits) {
-    const auto shortest = std::min({limits.handshake_timeout, limits.header_timeout, limits.body_timeout, limits.write_timeout, limits.idle_timeout});
+    const auto shortest =
+        std::min({limits.handshake_timeout, limits.header_timeout, limits.body_timeout, limits.write_timeout, limits.idle_timeout});
     return std::clamp(shortest / 4, std::chrono::milliseconds{5}, std::chrono::milliseconds{250});
 }
 

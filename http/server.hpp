@@ -38,14 +38,14 @@ struct TlsIdentity {
 // What happened on the wire, for logs and metrics. `peer` is "address:port". Called on server threads; must not block.
 struct Event {
     enum class Kind : std::uint8_t {
-        connection_refused,   // over `connections_max`, or out of file descriptors (then without `peer`)
-        handshake_failed,     // not TLS, no common version, closed, timed out; not a TCP probe that sends nothing and closes
-        request_refused,      // broken HTTP, too large, too slow, over budget: `status` says which
-        handler_failed,       // the handler threw or dropped its reply
-        connection_lost,      // the peer went away in the middle of a request or answer
+        connection_refused,  // over `connections_max`, or out of file descriptors (then without `peer`)
+        handshake_failed,    // not TLS, no common version, closed, timed out; not a TCP probe that sends nothing and closes
+        request_refused,     // broken HTTP, too large, too slow, over budget: `status` says which
+        handler_failed,      // the handler threw or dropped its reply
+        connection_lost,     // the peer went away in the middle of a request or answer
     };
     Kind kind;
-    int status = 0;           // the status answered, 0 if none
+    int status = 0;  // the status answered, 0 if none
     std::string_view peer;
     std::string_view detail;  // one clause for people
 };

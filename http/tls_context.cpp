@@ -51,7 +51,8 @@ SSL_CTX* make_context(const SSL_METHOD* method) {
 
 // kube-apiserver offers h2 too. A client that offers nothing we know continues without ALPN and finds out by itself:
 // failing the handshake would turn a misconfigured probe into a puzzle.
-int select_http11(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* offered, unsigned int offered_size, void*) {
+int select_http11(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* offered, unsigned int offered_size,
+                  void*) {
     static constexpr std::string_view kHttp11 = "http/1.1";
     for (unsigned int at = 0; at < offered_size;) {
         const unsigned int size = offered[at];

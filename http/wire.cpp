@@ -24,7 +24,8 @@ int bio_write(BIO* bio, const char* data, int size) {
     BIO_clear_retry_flags(bio);
     ssize_t sent = 0;
     do {
-        sent = ::send(static_cast<int>(reinterpret_cast<std::intptr_t>(BIO_get_data(bio))), data, static_cast<std::size_t>(size), MSG_NOSIGNAL);
+        sent = ::send(static_cast<int>(reinterpret_cast<std::intptr_t>(BIO_get_data(bio))), data, static_cast<std::size_t>(size),
+                      MSG_NOSIGNAL);
     } while (sent < 0 && errno == EINTR);
     if (sent < 0 && would_block(errno)) BIO_set_retry_write(bio);
     return static_cast<int>(sent);

@@ -104,7 +104,8 @@ TEST_CASE("two certificates never share a serial number or a key") {
     const KeyPair authority = make_authority("Fluxgate", kNow).value();
     const KeyPair one = issue_server_certificate(authority, kRequest, kNow).value();
     const KeyPair two = issue_server_certificate(authority, kRequest, kNow).value();
-    CHECK(ASN1_INTEGER_cmp(X509_get0_serialNumber(parse(one.certificate_pem).get()), X509_get0_serialNumber(parse(two.certificate_pem).get())) != 0);
+    CHECK(ASN1_INTEGER_cmp(X509_get0_serialNumber(parse(one.certificate_pem).get()),
+                           X509_get0_serialNumber(parse(two.certificate_pem).get())) != 0);
     CHECK(one.private_key_pem != two.private_key_pem);
     CHECK(one.private_key_pem.find("-----BEGIN PRIVATE KEY-----") == 0);
 }
@@ -145,11 +146,14 @@ TEST_CASE("a pair is a pair only if the key belongs to the certificate, and the 
         {"the other key", {one.certificate_pem, two.private_key_pem}, "does not belong"},
         {"no certificate", {"", one.private_key_pem}, "the certificate is not"},
         {"half a certificate", {cut, one.private_key_pem}, "the certificate is not"},
-        {"garbage in PEM", {"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", one.private_key_pem}, "the certificate is not"},
+        {"garbage in PEM",
+         {"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", one.private_key_pem},
+         "the certificate is not"},
         {"no key", {one.certificate_pem, ""}, "the private key is not"},
         {"a certificate for a key", {one.certificate_pem, one.certificate_pem}, "the private key is not"},
         {"an encrypted key",
-         {one.certificate_pem, "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIGbMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAi=\n-----END ENCRYPTED PRIVATE KEY-----\n"},
+         {one.certificate_pem,
+          "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIGbMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAi=\n-----END ENCRYPTED PRIVATE KEY-----\n"},
          "the private key is not"},
     };
     for (const Row& row : rows) {

@@ -9,8 +9,7 @@ namespace {
 // A socket that listens and, if told to, says one thing to whoever connects.
 class FakeServer {
 public:
-    explicit FakeServer(std::string says = "")
-        : descriptor_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    explicit FakeServer(std::string says = "") : descriptor_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
         sockaddr_in address{};
         address.sin_family = AF_INET;
         address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -80,7 +79,10 @@ TEST_CASE("the client trusts only its authority, and only for the name it asked 
 TEST_CASE("the client refuses an expired certificate") {
     const auto past = SystemClock().now() - std::chrono::hours{100};
     const auto authority = certs::make_authority("old", past, std::chrono::hours{1'000}).value();
-    const auto leaf = certs::issue_server_certificate(authority, {.common_name = "x", .dns_names = {"localhost"}, .ip_addresses = {}, .valid_for = std::chrono::hours{1}}, past).value();
+    const auto leaf =
+        certs::issue_server_certificate(
+            authority, {.common_name = "x", .dns_names = {"localhost"}, .ip_addresses = {}, .valid_for = std::chrono::hours{1}}, past)
+            .value();
     auto server = Server::start({}, {leaf.certificate_pem, leaf.private_key_pem}, echo).value();
     Client client({.port = server->port(), .server_name = "localhost", .ca_pem = authority.certificate_pem});
     const auto response = client.exchange("GET", "/", "");
@@ -91,7 +93,8 @@ TEST_CASE("the client refuses an expired certificate") {
 TEST_CASE("the client gives up in time on a server that says nothing") {
     FakeServer silent;
     for (const bool tls : {true, false}) {
-        Client client({.port = silent.port(), .tls = tls, .server_name = "localhost", .ca_pem = pki().authority.certificate_pem, .timeout = 100ms});
+        Client client(
+            {.port = silent.port(), .tls = tls, .server_name = "localhost", .ca_pem = pki().authority.certificate_pem, .timeout = 100ms});
         const auto before = SteadyClock::now();
         const auto response = client.exchange("POST", "/", "x");
         REQUIRE_FALSE(response.has_value());

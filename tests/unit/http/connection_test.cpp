@@ -101,15 +101,19 @@ TEST_CASE("a broken request gets the status that says why, and the connection cl
         {"length and chunked", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n", 400, "bad_request"},
         {"chunked and length", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n", 400, "bad_request"},
         {"gzip as transfer encoding", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 400, "bad_request"},
-        {"identity as transfer encoding", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity\r\nContent-Length: 0\r\n\r\n", 400, "bad_request"},
-        {"chunked twice", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", 400, "bad_request"},
+        {"identity as transfer encoding", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity\r\nContent-Length: 0\r\n\r\n", 400,
+         "bad_request"},
+        {"chunked twice", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", 400,
+         "bad_request"},
         {"chunked in HTTP/1.0", "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, "bad_request"},
         {"two lengths", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabc", 400, "bad_request"},
         {"a negative length", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -3\r\n\r\n", 400, "bad_request"},
         {"a length beyond 64 bits", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n", 400, "bad_request"},
         {"a chunk that is not hexadecimal", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", 400, "bad_request"},
-        {"a chunk size beyond 64 bits", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n", 400, "bad_request"},
-        {"a chunk longer than it says", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcd\r\n0\r\n\r\n", 400, "bad_request"},
+        {"a chunk size beyond 64 bits", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n", 400,
+         "bad_request"},
+        {"a chunk longer than it says", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcd\r\n0\r\n\r\n", 400,
+         "bad_request"},
         {"an endless chunk extension", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3;x=" + huge, 400, "bad_request"},
         {"a field larger than the limit", "GET / HTTP/1.1\r\nHost: a\r\nX: " + huge + "\r\n\r\n", 431, "header_too_large"},
         {"a target larger than the limit", "GET /" + huge + " HTTP/1.1\r\nHost: a\r\n\r\n", 431, "header_too_large"},
@@ -121,7 +125,8 @@ TEST_CASE("a broken request gets the status that says why, and the connection cl
          }(),
          431, "header_too_large"},
         {"POST without length", "POST / HTTP/1.1\r\nHost: a\r\n\r\n", 411, "length_required"},
-        {"an unknown expectation", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: miracles\r\n\r\n", 417, "expectation_failed"},
+        {"an unknown expectation", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: miracles\r\n\r\n", 417,
+         "expectation_failed"},
         {"a length above the limit", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 16777217\r\n\r\n", 413, "too_large"},
         {"a chunk above the limit", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1000001\r\n", 413, "too_large"},
     };
@@ -259,12 +264,9 @@ TEST_CASE("the connection closes when the client asks for it, when it speaks HTT
 TEST_CASE("the target is split into path and query, also in absolute form") {
     Running running;
     RawClient client(running);
-    const std::vector<std::pair<std::string, std::string>> rows{{"/a/b?c=d?e", "GET /a/b ?c=d?e "},
-                                                                {"http://host/p?q", "GET /p ?q "},
-                                                                {"http://host", "GET  "},
-                                                                {"/?", "GET / "},
-                                                                {"*", "GET * "},
-                                                                {"/%2e%2E", "GET /%2e%2E "}};
+    const std::vector<std::pair<std::string, std::string>> rows{
+        {"/a/b?c=d?e", "GET /a/b ?c=d?e "}, {"http://host/p?q", "GET /p ?q "}, {"http://host", "GET  "}, {"/?", "GET / "}, {"*", "GET * "},
+        {"/%2e%2E", "GET /%2e%2E "}};
     for (const auto& [target, expected] : rows) {
         REQUIRE(client.send("GET " + target + " HTTP/1.1\r\nHost: a\r\n\r\n"));
         const auto response = client.read();
@@ -328,9 +330,9 @@ TEST_CASE("uploads beyond the budget of bodies in flight get 503 at once, and it
 
 TEST_CASE("a large answer reaches a client that reads slowly, and is given up for one that never reads") {
     const std::string large(12u << 20, 'z');
-    Running running([&](const Request&, Reply reply) { reply.send({.body = large}); },
-                    [](ServerOptions& options) { options.limits.write_timeout = 300ms; });
+    const auto answer_large = [&](const Request&, Reply reply) { reply.send({.body = large}); };
     {
+        Running running(answer_large);
         RawClient client(running);
         REQUIRE(client.send(post("x")));
         const auto response = client.read();
@@ -338,6 +340,7 @@ TEST_CASE("a large answer reaches a client that reads slowly, and is given up fo
         CHECK(response->body == large);
         CHECK(running.events->size() == 0);
     }
+    Running running(answer_large, [](ServerOptions& options) { options.limits.write_timeout = 300ms; });
     RawClient idler(running);
     REQUIRE(idler.send(post("x")));
     CHECK(eventually([&] { return running.events->count(Event::Kind::connection_lost) == 1; }));

@@ -94,16 +94,17 @@ TEST_CASE("plain HTTP on the TLS port is told so, anything else is closed, both 
 TEST_CASE("a TCP probe that connects and closes is no event") {
     Running running;
     for (int i = 0; i < 5; ++i) RawClient probe(running.server->port(), false);
-    CHECK(eventually([&] { return running.server->counters().connections_total == 5 && running.server->counters().connections_open == 0; }));
+    CHECK(
+        eventually([&] { return running.server->counters().connections_total == 5 && running.server->counters().connections_open == 0; }));
     CHECK(running.events->size() == 0);
 }
 
 TEST_CASE("stalled handshakes, slow headers and slow bodies are closed in time while an honest client is served") {
     Running running(echo, [](ServerOptions& options) {
-        options.limits.handshake_timeout = 300ms;
-        options.limits.header_timeout = 300ms;
-        options.limits.body_timeout = 300ms;
-        options.limits.idle_timeout = 300ms;
+        options.limits.handshake_timeout = 500ms;
+        options.limits.header_timeout = 500ms;
+        options.limits.body_timeout = 500ms;
+        options.limits.idle_timeout = 500ms;
     });
     HonestClient honest(running);
     REQUIRE(eventually([&] { return honest.answered() > 0; }));
@@ -150,7 +151,7 @@ TEST_CASE("stalled handshakes, slow headers and slow bodies are closed in time w
         REQUIRE(response);
         CHECK(response->status == 408);
     }
-    CHECK(SteadyClock::now() - before >= 250ms);
+    CHECK(SteadyClock::now() - before >= 450ms);
     honest.end();
     CHECK(honest.failed() == 0);
     CHECK(eventually([&] { return running.server->counters().connections_open == 0; }));
@@ -260,8 +261,10 @@ TEST_CASE("random bytes, mutated and truncated requests never crash the server")
     INFO("seed " << seed);
     std::mt19937 random(seed);
     const auto any = [&](std::size_t below) { return std::uniform_int_distribution<std::size_t>(0, below - 1)(random); };
-    const std::string chunks = "POST /c HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n3;x=y\r\nabc\r\n0\r\nTrailer: t\r\n\r\n";
-    const std::vector<std::string> seeds{post("hello world"), chunks, "GET /x?y HTTP/1.1\r\nHost: a\r\n\r\n" + post("two"), post(std::string(70'000, 'x'))};
+    const std::string chunks =
+        "POST /c HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n3;x=y\r\nabc\r\n0\r\nTrailer: t\r\n\r\n";
+    const std::vector<std::string> seeds{post("hello world"), chunks, "GET /x?y HTTP/1.1\r\nHost: a\r\n\r\n" + post("two"),
+                                         post(std::string(70'000, 'x'))};
     for (const bool tls : {false, true}) {
         Running running(echo, [&](ServerOptions& options) {
             options.tls = tls;
@@ -274,7 +277,8 @@ TEST_CASE("random bytes, mutated and truncated requests never crash the server")
             if (kind == 0) {
                 bytes.resize(any(bytes.size()) + 1);
             } else if (kind == 1) {
-                for (std::size_t n = any(8) + 1; n > 0; --n) bytes[any(std::min<std::size_t>(bytes.size(), 200))] = static_cast<char>(any(256));
+                for (std::size_t n = any(8) + 1; n > 0; --n)
+                    bytes[any(std::min<std::size_t>(bytes.size(), 200))] = static_cast<char>(any(256));
             } else {
                 bytes.resize(any(3'000) + 1);
                 for (char& byte : bytes) byte = static_cast<char>(any(256));

@@ -131,7 +131,8 @@ struct Running {
     std::unique_ptr<Server> server;  // last: its threads end before what they use
 
     Client client(std::chrono::milliseconds timeout = kSoon) const {
-        return Client(ClientOptions{.port = server->port(), .tls = tls, .server_name = "localhost", .ca_pem = pki().authority.certificate_pem, .timeout = timeout});
+        return Client(ClientOptions{
+            .port = server->port(), .tls = tls, .server_name = "localhost", .ca_pem = pki().authority.certificate_pem, .timeout = timeout});
     }
 };
 

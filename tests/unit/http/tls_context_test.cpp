@@ -30,7 +30,8 @@ Agreed shake_hands(const TlsContext& server_side, const TlsContext& client_side,
     SSL_set_connect_state(client.get());
     std::string wire;
     for (const std::string& name : alpn) wire += static_cast<char>(name.size()) + name;
-    if (!wire.empty()) SSL_set_alpn_protos(client.get(), reinterpret_cast<const unsigned char*>(wire.data()), static_cast<unsigned>(wire.size()));
+    if (!wire.empty())
+        SSL_set_alpn_protos(client.get(), reinterpret_cast<const unsigned char*>(wire.data()), static_cast<unsigned>(wire.size()));
     for (int i = 0; i < 20; ++i) {
         const int c = SSL_do_handshake(client.get());
         const int s = SSL_do_handshake(server.get());
@@ -38,7 +39,8 @@ Agreed shake_hands(const TlsContext& server_side, const TlsContext& client_side,
             const unsigned char* chosen = nullptr;
             unsigned size = 0;
             SSL_get0_alpn_selected(client.get(), &chosen, &size);
-            return {true, SSL_get_version(client.get()), SSL_get_cipher_name(client.get()), std::string(reinterpret_cast<const char*>(chosen), size)};
+            return {true, SSL_get_version(client.get()), SSL_get_cipher_name(client.get()),
+                    std::string(reinterpret_cast<const char*>(chosen), size)};
         }
     }
     return {};
