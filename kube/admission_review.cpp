@@ -219,13 +219,14 @@ tl::expected<Review, UnreadableReview> ReviewReader::read(std::string_view body)
     Fields options(request.optional_object("options"), "/request/options");
     review.field_manager = options.optional("fieldManager");
 
-    if (request.good()) read_objects(review, request);
+    for (const Fields* fields : {&request, &kind_fields, &resource_fields, &user, &options}) {
+        if (!fields->good()) return unreadable(fields->error(), review.uid);
+    }
+    read_objects(review, request);
+    if (!request.good()) return unreadable(request.error(), review.uid);
     // A Namespace is in itself, whether or not the request says so: a lock on a namespace covers its Namespace object.
     if (review.namespace_name.empty() && review.resource.group.empty() && review.resource.resource == "namespaces") {
         review.namespace_name = review.name.empty() ? review.newest()["metadata"]["name"].text() : review.name;
-    }
-    for (const Fields* fields : {&request, &kind_fields, &resource_fields, &user, &options}) {
-        if (!fields->good()) return unreadable(fields->error(), review.uid);
     }
     return review;
 }

@@ -28,6 +28,9 @@ constexpr std::array kPlaces{
     Place{"batch", "cronjobs", "CronJob", {"spec", "jobTemplate", "spec", "template"}, ".spec.jobTemplate.spec.template.spec"},
 };
 
+// Longer than any name in Kubernetes. A forged review may hold longer ones, and each violation repeats it.
+constexpr std::size_t kNameBytesMax = 253;
+
 constexpr std::string_view list_name(ContainerType type) {
     switch (type) {
         case ContainerType::container: return "containers";
@@ -43,8 +46,10 @@ constexpr std::string_view list_name(ContainerType type) {
 std::string PodTemplate::path_of(const Container& container) const {
     std::string path(spec_path);
     append_field(path, list_name(container.type));
-    if (container.name.empty()) append_index(path, container.index);
-    else append_key(path, "name", container.name);
+    if (container.name.empty() || container.name.size() > kNameBytesMax)
+        append_index(path, container.index);
+    else
+        append_key(path, "name", container.name);
     return path;
 }
 
@@ -76,9 +81,8 @@ std::optional<PodTemplate> find_pod_template(const GroupVersionResource& resourc
 
 bool has_controller_owner(Json metadata, std::string_view kind) {
     bool found = false;
-    metadata["ownerReferences"].each_item([&](Json owner) {
-        found = found || (owner["controller"].is_true() && (kind.empty() || owner["kind"].text() == kind));
-    });
+    metadata["ownerReferences"].each_item(
+        [&](Json owner) { found = found || (owner["controller"].is_true() && (kind.empty() || owner["kind"].text() == kind)); });
     return found;
 }
 

@@ -35,7 +35,7 @@ struct PodTemplate {
     std::string_view spec_path;  // ".spec.template.spec"
     std::string_view kind;       // "Deployment"
 
-    // `.spec.template.spec.containers[name="web"]`; by index when the name is empty.
+    // `.spec.template.spec.containers[name="web"]`; by index when the name is empty or longer than any name.
     std::string path_of(const Container& container) const;
 
     // f(const Container&) in the order of Kubernetes' own Pod Security checks: init, ordinary, ephemeral.
