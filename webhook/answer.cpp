@@ -14,13 +14,21 @@ namespace {
 using nlohmann::ordered_json;
 
 // Long names and paths must not push out what helps; they are whole in the record.
-constexpr std::size_t kPathBytesMax = 160;
-constexpr std::size_t kValueBytesMax = 120;
 constexpr std::size_t kNameBytesMax = 120;
+struct Widths {
+    std::size_t rule;  // of the policy's name, and of the rule's
+    std::size_t path;
+    std::size_t have;
+    std::size_t want;
+};
+constexpr Widths kUsual{120, 160, 240, 120};
+// For the one violation that a denial always names, when everything around it is as long as it can be.
+constexpr Widths kTight{60, 80, 80, 60};
 
 // Cuts between UTF-8 characters; `bytes_max` includes the dots.
 std::string shortened(std::string_view text, std::size_t bytes_max) {
     if (text.size() <= bytes_max) return std::string(text);
+    if (bytes_max < 3) return {};
     std::size_t end = bytes_max - 3;
     while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
     return std::string(text.substr(0, end)) + "...";
@@ -39,8 +47,9 @@ std::string shortened_to_characters(std::string_view text, std::size_t character
 }
 
 // A warning travels in an HTTP header and a message in a terminal: no control characters.
-std::string printable(std::string text) {
-    std::replace_if(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, ' ');
+std::string printable(std::string text, std::ptrdiff_t from = 0) {
+    std::replace_if(
+        text.begin() + from, text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, ' ');
     return text;
 }
 
@@ -56,19 +65,22 @@ std::string headline(const kube::Review& review, RecordState record) {
         case RecordState::missing: remark = "not recorded: the audit log is not available"; break;
     }
     const std::string tail = remark.empty() ? fmt::format("record {}", review.uid) : std::string(remark);
-    return printable(fmt::format("Fluxgate denied {} {} by {} ({})", kube::to_string(review.operation), shortened(object, 2 * kNameBytesMax),
-                                 shortened(review.user.username, kNameBytesMax), tail));
+    return printable(fmt::format("Fluxgate denied {} {} by {} ({})", kube::to_string(review.operation),
+                                 shortened(object, 2 * kNameBytesMax), shortened(review.user.username, kNameBytesMax), tail));
 }
 
 // The whole object has no path worth a word.
-std::string violation_line(const policy::Violation& violation) {
-    const std::string path = violation.path == "." ? "" : " " + shortened(violation.path, kPathBytesMax);
-    return printable(fmt::format("- {}/{}{}: have {}, want {}", violation.policy, violation.rule, path,
-                                 shortened(violation.have, 2 * kValueBytesMax), shortened(violation.want, kValueBytesMax)));
+std::string violation_line(const policy::Violation& violation, const Widths& widths) {
+    const std::string path = violation.path == "." ? "" : " " + shortened(violation.path, widths.path);
+    return printable(
+        fmt::format("\n- {}/{}{}: have {}, want {}", shortened(violation.policy, widths.rule), shortened(violation.rule, widths.rule), path,
+                    shortened(violation.have, widths.have), shortened(violation.want, widths.want)),
+        1);
 }
 
 ordered_json envelope(std::string_view uid, bool allowed) {
-    return ordered_json{{"apiVersion", "admission.k8s.io/v1"}, {"kind", "AdmissionReview"}, {"response", {{"uid", uid}, {"allowed", allowed}}}};
+    return ordered_json{
+        {"apiVersion", "admission.k8s.io/v1"}, {"kind", "AdmissionReview"}, {"response", {{"uid", uid}, {"allowed", allowed}}}};
 }
 
 std::string dump(const ordered_json& json) { return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace); }
@@ -82,19 +94,26 @@ std::string write_message(const kube::Review& review, const policy::Verdict& ver
     // Guidance may hold a long owner by now; the loader bounds the rest.
     if (!verdict.guidance.empty()) ending += "\n" + shortened(printable(verdict.guidance), 400);
 
-    // What refuses the write comes before what would only warn.
-    std::size_t left = verdict.violations_omitted;
+    // What would only warn is in the warnings.
     std::vector<const policy::Violation*> lines;
     for (const policy::Violation& violation : verdict.violations) {
         if (violation.action == policy::Action::deny) lines.push_back(&violation);
     }
-    left += lines.size();
-    constexpr std::size_t kMoreBytes = 40;
+    std::size_t left = verdict.violations_omitted + lines.size();
+    constexpr std::size_t kMoreBytes = 40;  // of "+N more in the record"
+    const auto fits = [&](std::size_t bytes) {
+        return message.size() + bytes + ending.size() + (left > 1 ? kMoreBytes : 0) <= limits.message_bytes_max;
+    };
     for (const policy::Violation* violation : lines) {
-        const std::string line = violation_line(*violation);
-        const std::size_t reserve = ending.size() + (left > 1 ? kMoreBytes : 0);
-        if (message.size() + 1 + line.size() + reserve > limits.message_bytes_max) break;
-        message += "\n" + line;
+        std::string line = violation_line(*violation, kUsual);
+        // Somebody who is refused must read at least one reason; the guidance gives way to it.
+        if (violation == lines.front() && !fits(line.size())) {
+            line = violation_line(*violation, kTight);
+            const std::size_t used = message.size() + line.size() + kMoreBytes;
+            if (!fits(line.size()) && used < limits.message_bytes_max) ending = shortened(ending, limits.message_bytes_max - used);
+        }
+        if (!fits(line.size())) break;
+        message += line;
         --left;
     }
     if (left > 0) message += fmt::format("\n+{} more{}", left, record == RecordState::durable ? " in the record" : "");
@@ -116,7 +135,8 @@ std::string write_answer(const kube::Review& review, const policy::Verdict& verd
     }
     ordered_json answer = envelope(review.uid, verdict.allowed);
     ordered_json& response = answer["response"];
-    if (!verdict.allowed) response["status"] = {{"code", 403}, {"reason", "Forbidden"}, {"message", write_message(review, verdict, record, limits)}};
+    if (!verdict.allowed)
+        response["status"] = {{"code", 403}, {"reason", "Forbidden"}, {"message", write_message(review, verdict, record, limits)}};
     for (std::size_t i = 0; i < std::min(verdict.warnings.size(), limits.warnings_max); ++i) {
         response["warnings"].push_back(shortened_to_characters(printable(verdict.warnings[i]), limits.warning_chars_max));
     }
@@ -130,9 +150,10 @@ std::string write_answer(const kube::Review& review, const policy::Verdict& verd
 std::string write_refusal(std::string_view uid, const Error& error) {
     const bool unreadable = error.code < Errc::invalid_policy;
     ordered_json answer = envelope(uid, false);
-    answer["response"]["status"] = {{"code", unreadable ? 400 : 403},
-                                    {"reason", unreadable ? "BadRequest" : "Forbidden"},
-                                    {"message", printable(shortened("Fluxgate denied what it could not judge: " + to_string(error), 1000))}};
+    answer["response"]["status"] = {
+        {"code", unreadable ? 400 : 403},
+        {"reason", unreadable ? "BadRequest" : "Forbidden"},
+        {"message", printable(shortened("Fluxgate denied what it could not judge: " + to_string(error), 1000))}};
     answer["response"]["auditAnnotations"] = {{"error", to_string(error.code)}};
     return dump(answer);
 }

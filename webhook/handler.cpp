@@ -12,10 +12,16 @@ namespace fluxgate::webhook {
 
 namespace {
 
-http::Response json_response(int status, std::string body) { return {.status = status, .content_type = "application/json", .body = std::move(body)}; }
-http::Response text_response(int status, std::string body) { return {.status = status, .content_type = "text/plain; charset=utf-8", .body = std::move(body)}; }
+http::Response json_response(int status, std::string body) {
+    return {.status = status, .content_type = "application/json", .body = std::move(body)};
+}
+http::Response text_response(int status, std::string body) {
+    return {.status = status, .content_type = "text/plain; charset=utf-8", .body = std::move(body)};
+}
 
-std::string error_body(std::string_view message, std::string_view code) { return fmt::format(R"({{"error":"{}","code":"{}"}})", message, code); }
+std::string error_body(std::string_view message, std::string_view code) {
+    return fmt::format(R"({{"error":"{}","code":"{}"}})", message, code);
+}
 
 // The value of a query parameter, not decoded: what we read has no escapes.
 std::optional<std::string_view> query_value(std::string_view query, std::string_view name) {
@@ -64,6 +70,10 @@ void AdmissionHandler::operator()(const http::Request& request, http::Reply repl
 
 void AdmissionHandler::answer(const http::Request& request, http::Reply reply) const {
     const auto set = parts_.policies.load();
+    if (!set) {  // readiness says the same; failurePolicy decides
+        reply.send(json_response(503, error_body("no policy set is loaded", "invalid_policy")));
+        return;
+    }
     Outcome outcome = reviewer_of_this_thread().judge(request.body, *set, parts_.clock.now());
     const auto arrived = request.arrived;
     // A reply that comes after the deadline finds the fallback sent, which is the answer without a record.
@@ -79,7 +89,11 @@ void AdmissionHandler::answer(const http::Request& request, http::Reply reply) c
     audit::Record record = std::move(*outcome.record);
     outcome.record.reset();
     if (outcome.promise == Promise::beside_the_answer) {
-        if (parts_.log) parts_.log->append(std::move(record), [this](const Result<std::uint64_t>& written) { parts_.metrics.count_record(written.has_value()); });
+        if (parts_.log)
+            parts_.log->append(std::move(record),
+                               [this](const Result<std::uint64_t>& written) { parts_.metrics.count_record(written.has_value()); });
+        else
+            parts_.metrics.count_record(false);
         return send(reply, outcome, true);
     }
     if (!parts_.log) {

@@ -53,7 +53,8 @@ public:
 
 private:
     // To 10 s, the API server's default timeout; fine at the start, where we mean to be.
-    static constexpr std::array kBounds{0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0};
+    static constexpr std::array kBounds{0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
+                                        0.05,    0.1,    0.25,    0.5,    1.0,   2.5,    5.0,   10.0};
     std::string name_;
     std::string help_;
     std::array<std::atomic<std::uint64_t>, kBounds.size() + 1> counts_{};
@@ -79,8 +80,10 @@ std::vector<prometheus::MetricFamily> sample(const char* name, const char* help,
     family.help = help;
     family.type = type;
     prometheus::ClientMetric metric;
-    if (type == prometheus::MetricType::Counter) metric.counter.value = value;
-    else metric.gauge.value = value;
+    if (type == prometheus::MetricType::Counter)
+        metric.counter.value = value;
+    else
+        metric.gauge.value = value;
     family.metric.push_back(std::move(metric));
     return {std::move(family)};
 }
@@ -92,8 +95,10 @@ struct Metrics::Impl {
     prometheus::Registry registry;
     AtomicHistogram duration{"fluxgate_admission_duration_seconds", "From the first byte of a review to its answer."};
 
-    prometheus::Family<prometheus::Counter>& reviews =
-        prometheus::BuildCounter().Name("fluxgate_admission_reviews_total").Help("Reviews answered, by verdict and class of write.").Register(registry);
+    prometheus::Family<prometheus::Counter>& reviews = prometheus::BuildCounter()
+                                                           .Name("fluxgate_admission_reviews_total")
+                                                           .Help("Reviews answered, by verdict and class of write.")
+                                                           .Register(registry);
     std::array<std::array<prometheus::Counter*, 2>, 3> by_class{};
     prometheus::Counter& errors = prometheus::BuildCounter()
                                       .Name("fluxgate_admission_errors_total")
@@ -153,7 +158,8 @@ void Metrics::set_policy_set(const policy::PolicySet& set) {
 }
 
 void Metrics::set_certificate_expiry(WallTime not_after) {
-    impl_->certificate_expiry.Set(static_cast<double>(std::chrono::duration_cast<std::chrono::seconds>(not_after.time_since_epoch()).count()));
+    impl_->certificate_expiry.Set(
+        static_cast<double>(std::chrono::duration_cast<std::chrono::seconds>(not_after.time_since_epoch()).count()));
 }
 
 void Metrics::set_audit_available(bool available) { impl_->audit_available.Set(available ? 1 : 0); }
@@ -166,10 +172,14 @@ std::string Metrics::expose(const http::ServerCounters& admission) const {
     };
     using Type = prometheus::MetricType;
     add(impl_->duration.Collect());
-    add(sample("fluxgate_http_connections_open", "TLS connections open now.", Type::Gauge, static_cast<double>(admission.connections_open.load())));
-    add(sample("fluxgate_http_connections_total", "TLS connections accepted.", Type::Counter, static_cast<double>(admission.connections_total.load())));
-    add(sample("fluxgate_http_requests_in_flight", "Requests being read or answered.", Type::Gauge, static_cast<double>(admission.requests_in_flight.load())));
-    add(sample("fluxgate_http_body_bytes_in_flight", "Of the budget for all bodies.", Type::Gauge, static_cast<double>(admission.body_bytes_in_flight.load())));
+    add(sample("fluxgate_http_connections_open", "TLS connections open now.", Type::Gauge,
+               static_cast<double>(admission.connections_open.load())));
+    add(sample("fluxgate_http_connections_total", "TLS connections accepted.", Type::Counter,
+               static_cast<double>(admission.connections_total.load())));
+    add(sample("fluxgate_http_requests_in_flight", "Requests being read or answered.", Type::Gauge,
+               static_cast<double>(admission.requests_in_flight.load())));
+    add(sample("fluxgate_http_body_bytes_in_flight", "Of the budget for all bodies.", Type::Gauge,
+               static_cast<double>(admission.body_bytes_in_flight.load())));
     add(sample("process_resident_memory_bytes", "Resident memory.", Type::Gauge, resident_bytes()));
     return prometheus::TextSerializer().Serialize(families);
 }

@@ -11,7 +11,8 @@ Readiness::Report Readiness::report() const {
         report.text += fmt::format("[{}]{} {}\n", good ? '+' : '-', name, detail);
     };
     const auto set = policies_.load();
-    check(set != nullptr, "policies", set ? fmt::format("ok: {} policies, {} rules, {}", set->policies.size(), set->rule_count(), set->digest) : "failed: no set");
+    check(set != nullptr, "policies",
+          set ? fmt::format("ok: {} policies, {} rules, {}", set->policies.size(), set->rule_count(), set->digest) : "failed: no set");
 
     switch (audit_.load()) {
         case AuditState::recording: check(true, "audit", "ok"); break;
@@ -22,9 +23,12 @@ Readiness::Report Readiness::report() const {
     const WallTime not_before{WallTime::duration{not_before_.load()}};
     const WallTime not_after{WallTime::duration{not_after_.load()}};
     const WallTime now = clock_.now();
-    if (now < not_before) check(false, "certificate", "failed: valid only from " + format_rfc3339(not_before));
-    else if (now >= not_after) check(false, "certificate", "failed: ended " + format_rfc3339(not_after));
-    else check(true, "certificate", "ok: until " + format_rfc3339(not_after));
+    if (now < not_before)
+        check(false, "certificate", "failed: valid only from " + format_rfc3339(not_before));
+    else if (now >= not_after)
+        check(false, "certificate", "failed: ended " + format_rfc3339(not_after));
+    else
+        check(true, "certificate", "ok: until " + format_rfc3339(not_after));
 
     check(!draining_, "shutdown", draining_ ? "failed: draining" : "ok: not draining");
     report.text += report.ready ? "readyz check passed\n" : "readyz check failed\n";

@@ -7,14 +7,14 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "policy/evaluate.hpp"
 #include "webhook/answer.hpp"
 
 namespace fluxgate::webhook {
 
 namespace {
 
-audit::Record make_record(const kube::Review& review, const policy::Verdict& verdict, const policy::PolicySet& set, const Origin& origin, WallTime now) {
+audit::Record make_record(const kube::Review& review, const policy::Verdict& verdict, const policy::PolicySet& set, const Origin& origin,
+                          WallTime now) {
     audit::Record record;
     record.id = review.uid;
     record.time = now;
@@ -46,7 +46,8 @@ audit::Record make_record(const kube::Review& review, const policy::Verdict& ver
     record.owner = verdict.owner;
 
     for (const policy::Violation& violation : verdict.violations) {
-        record.violations.push_back({violation.policy, violation.rule, violation.path, violation.have, violation.want, std::string(to_string(violation.action))});
+        record.violations.push_back(
+            {violation.policy, violation.rule, violation.path, violation.have, violation.want, std::string(to_string(violation.action))});
     }
     record.violations_omitted = verdict.violations_omitted;
     record.compliance = verdict.compliance;
@@ -73,14 +74,19 @@ audit::Record make_record(const kube::UnreadableReview& unreadable, const policy
 
 // A body whose uid cannot be read has nobody to answer in the protocol: HTTP says no, and the API server's failurePolicy decides.
 std::string http_error(const Error& error) {
-    return nlohmann::json{{"error", to_string(error)}, {"code", to_string(error.code)}}.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    return nlohmann::json{{"error", to_string(error)}, {"code", to_string(error.code)}}.dump(-1, ' ', false,
+                                                                                             nlohmann::json::error_handler_t::replace);
 }
 
-policy::Verdict evaluate_or_refuse(const kube::Review& review, const policy::PolicySet& set) {
+Error our_mistake(const std::string& what) { return {Errc::internal, "an error inside Fluxgate: " + what, ""}; }
+
+policy::Verdict evaluate_or_refuse(Evaluate evaluate, const kube::Review& review, const policy::PolicySet& set) {
     try {
-        return policy::evaluate(review, set);
+        return evaluate(review, set);
     } catch (const std::exception& exception) {
-        return policy::Verdict::undecided({Errc::internal, std::string("an error inside Fluxgate: ") + exception.what(), ""});
+        return policy::Verdict::undecided(our_mistake(exception.what()));
+    } catch (...) {
+        return policy::Verdict::undecided(our_mistake("unknown"));
     }
 }
 
@@ -92,60 +98,63 @@ Promise promise_for(const policy::Verdict& verdict) {
 }
 
 std::string summarize(const kube::Review& review, const policy::Verdict& verdict) {
-    return fmt::format("{} {} {}/{} by {}: {} violations", kube::to_string(review.operation), review.resource_name(), review.namespace_name,
-                       review.object_name(), review.user.username, verdict.violations.size() + verdict.violations_omitted);
+    const std::string space =
+        review.namespace_name.empty() || review.resource.resource == "namespaces" ? "" : std::string(review.namespace_name) + "/";
+    const std::size_t count = verdict.violations.size() + verdict.violations_omitted;
+    const std::string found =
+        verdict.error ? to_string(*verdict.error) : fmt::format("{} {}", count, count == 1 ? "violation" : "violations");
+    return fmt::format("{} {} {}{} by {}: {}", kube::to_string(review.operation), review.resource_name(), space, review.object_name(),
+                       review.user.username, found);
 }
 
 }  // namespace
 
 Outcome Reviewer::judge(std::string_view body, const policy::PolicySet& set, WallTime now) {
-    const auto our_mistake = [&](std::string what) {
-        Outcome outcome;
-        outcome.http_status = 500;
-        outcome.answer = http_error({Errc::internal, "an error inside Fluxgate: " + std::move(what), ""});
-        outcome.without_record = outcome.answer;
-        outcome.error = to_string(Errc::internal);
-        return outcome;
-    };
+    std::string uid;
+    const auto refuse = [&](const std::string& what) { return refuse_unreadable({our_mistake(what), uid}, set, now); };
     try {
-        return judge_or_throw(body, set, now);
+        return judge_or_throw(body, set, now, uid);
     } catch (const std::exception& exception) {
-        return our_mistake(exception.what());
+        return refuse(exception.what());
     } catch (...) {
-        return our_mistake("unknown");
+        return refuse("unknown");
     }
 }
 
-Outcome Reviewer::judge_or_throw(std::string_view body, const policy::PolicySet& set, WallTime now) {
+Outcome Reviewer::refuse_unreadable(const kube::UnreadableReview& unreadable, const policy::PolicySet& set, WallTime now) const {
     Outcome outcome;
-    const auto review = reader_.read(body);
-    if (!review) {
-        const kube::UnreadableReview& unreadable = review.error();
-        outcome.error = to_string(unreadable.error.code);
-        outcome.summary = to_string(unreadable.error);
-        if (unreadable.uid.empty()) {
-            outcome.http_status = 400;
-            outcome.answer = http_error(unreadable.error);
-        } else {
-            outcome.answer = write_refusal(unreadable.uid, unreadable.error);
-        }
-        outcome.without_record = outcome.answer;
-        // Bytes without a uid are no attempt by anybody, and recording them would let any stranger fill the disk.
-        if (!unreadable.uid.empty()) {
-            outcome.promise = Promise::before_the_answer;
-            outcome.record = make_record(unreadable, set, origin_, now);
-        }
-        return outcome;
+    outcome.error = to_string(unreadable.error.code);
+    outcome.summary = to_string(unreadable.error);
+    // Bytes without a uid are no attempt by anybody, and recording them would let any stranger fill the disk.
+    if (unreadable.uid.empty()) {
+        outcome.http_status = unreadable.error.code == Errc::internal ? 500 : 400;
+        outcome.answer = http_error(unreadable.error);
+    } else {
+        outcome.answer = write_refusal(unreadable.uid, unreadable.error);
+        outcome.promise = Promise::before_the_answer;
+        outcome.record = make_record(unreadable, set, origin_, now);
     }
+    outcome.without_record = outcome.answer;
+    return outcome;
+}
 
-    const policy::Verdict verdict = evaluate_or_refuse(*review, set);
-    if (verdict.error) outcome.error = to_string(verdict.error->code);
+Outcome Reviewer::judge_or_throw(std::string_view body, const policy::PolicySet& set, WallTime now, std::string& uid) {
+    const auto review = reader_.read(body);
+    if (!review) return refuse_unreadable(review.error(), set, now);
+    uid = review->uid;
+
+    Outcome outcome;
+    policy::Verdict verdict = evaluate_or_refuse(evaluate_, *review, set);
+    if (verdict.error) {
+        outcome.error = to_string(verdict.error->code);
+        verdict.allowed = false;  // whatever else it says, so that answer, record and metrics agree
+    }
     outcome.readable = true;
     outcome.allowed = verdict.allowed;
     outcome.write_class = verdict.write_class;
     outcome.promise = promise_for(verdict);
     if (outcome.promise != Promise::none) outcome.record = make_record(*review, verdict, set, origin_, now);
-    if (!verdict.violations.empty()) outcome.summary = summarize(*review, verdict);
+    if (!verdict.violations.empty() || verdict.error) outcome.summary = summarize(*review, verdict);
 
     const bool remembered = outcome.promise == Promise::before_the_answer || outcome.promise == Promise::or_refuse;
     outcome.answer = write_answer(*review, verdict, remembered ? RecordState::durable : RecordState::none, set.digest, limits_);
@@ -154,7 +163,9 @@ Outcome Reviewer::judge_or_throw(std::string_view body, const policy::PolicySet&
     }
     if (outcome.promise == Promise::or_refuse) {
         outcome.without_record = write_refusal(
-            review->uid, {Errc::audit_unavailable, "this write passes only if it is recorded, and the audit log is not available; try again or change it in Git", ""});
+            review->uid,
+            {Errc::audit_unavailable,
+             "this write passes only if it is recorded, and the audit log is not available; try again or change it in Git", ""});
     }
     return outcome;
 }

@@ -12,6 +12,7 @@
 #include "base/clock.hpp"
 #include "base/limits.hpp"
 #include "kube/admission_review.hpp"
+#include "policy/evaluate.hpp"
 #include "policy/policy_set.hpp"
 
 namespace fluxgate::webhook {
@@ -24,10 +25,10 @@ struct Origin {
 
 // What the audit log owes this answer (DESIGN §5.8).
 enum class Promise {
-    none,                // nothing to remember
-    before_the_answer,   // denied: record first if that is possible, deny in any case; `without_record` if not
-    or_refuse,           // let through: recorded first, else `without_record`, which refuses
-    beside_the_answer,   // a writer's write that a policy would warn about: recorded, but never held up for it
+    none,               // nothing to remember
+    before_the_answer,  // denied: record first if that is possible, deny in any case; `without_record` if not
+    or_refuse,          // let through: recorded first, else `without_record`, which refuses
+    beside_the_answer,  // a writer's write that a policy would warn about: recorded, but never held up for it
 };
 
 struct Outcome {
@@ -45,20 +46,27 @@ struct Outcome {
     std::string summary;  // "UPDATE deployments.apps production/web by alice: 2 violations"; empty when nothing was found
 };
 
+// policy::evaluate, or what a test puts in its place to see what becomes of our own mistakes.
+using Evaluate = policy::Verdict (*)(const kube::Review& review, const policy::PolicySet& set);
+
 // One per thread: reuses its parser from review to review.
 class Reviewer {
 public:
-    Reviewer(const Limits& limits, Origin origin) : limits_(limits), origin_(std::move(origin)), reader_(limits) {}
+    Reviewer(const Limits& limits, Origin origin, Evaluate evaluate = policy::evaluate)
+        : limits_(limits), origin_(std::move(origin)), evaluate_(evaluate), reader_(limits) {}
 
     // `body` must be followed by `kube::kJsonSlack` readable bytes. Never throws: an exception inside is our own mistake and
-    // becomes a refusal.
+    // becomes a denial, of HTTP 500 only where even the uid is not known.
     Outcome judge(std::string_view body, const policy::PolicySet& set, WallTime now);
 
 private:
-    Outcome judge_or_throw(std::string_view body, const policy::PolicySet& set, WallTime now);
+    // `uid`: whom to answer, as soon as that is known.
+    Outcome judge_or_throw(std::string_view body, const policy::PolicySet& set, WallTime now, std::string& uid);
+    Outcome refuse_unreadable(const kube::UnreadableReview& unreadable, const policy::PolicySet& set, WallTime now) const;
 
     Limits limits_;
     Origin origin_;
+    Evaluate evaluate_;
     kube::ReviewReader reader_;
 };
 

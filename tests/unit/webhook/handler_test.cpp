@@ -1,0 +1,356 @@
+#include "webhook/handler.hpp"
+
+#include <atomic>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "certs/authority.hpp"
+#include "http/client.hpp"
+#include "http/server.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/unit/audit/support.hpp"
+#include "tests/unit/webhook/support.hpp"
+
+using namespace fluxgate;
+using namespace fluxgate::webhook;
+using namespace fluxgate::webhook::testing;
+using namespace std::chrono_literals;
+using audit::testing::Disk;
+using audit::testing::Failing;
+using audit::testing::Gate;
+using audit::testing::Step;
+
+namespace {
+
+struct Pki {
+    certs::KeyPair authority = certs::make_authority("test", SystemClock().now()).value();
+    certs::KeyPair server =
+        certs::issue_server_certificate(authority, {.common_name = "localhost", .dns_names = {"localhost"}}, SystemClock().now()).value();
+};
+
+const Pki& pki() {
+    static const Pki made;
+    return made;
+}
+
+// The handler behind the real server: TLS on a free port, the log on a disk in memory.
+class Door {
+public:
+    struct Options {
+        std::shared_ptr<const policy::PolicySet> policies = demo_policies();
+        bool degraded = false;
+        std::size_t queue_max = 1'000;
+    };
+    Door() : Door(Options()) {}
+    explicit Door(Options options) : policies(options.policies) {
+        if (!options.degraded) log = audit::Log::open(disk.open(), {.queue_max = options.queue_max}).value();
+        handler.emplace(AdmissionHandler::Parts{
+            .policies = policies,
+            .log = log.get(),
+            .metrics = metrics,
+            .clock = clock,
+            .limits = {},
+            .origin = {"test", "replica"},
+            .on_answer =
+                [this](const Outcome&, bool without, std::chrono::nanoseconds) {
+                    ++answered;
+                    without_record += without ? 1 : 0;
+                },
+        });
+        http::ServerOptions server_options;
+        server_options.threads = 2;
+        server = http::Server::start(std::move(server_options), {pki().server.certificate_pem, pki().server.private_key_pem},
+                                     [this](const http::Request& request, http::Reply reply) { (*handler)(request, std::move(reply)); })
+                     .value();
+    }
+    ~Door() {
+        gate.open();
+        server->stop(20s);
+        log.reset();
+    }
+
+    http::Client client() const {
+        return http::Client(
+            {.port = server->port(), .server_name = "localhost", .ca_pem = pki().authority.certificate_pem, .timeout = 20'000ms});
+    }
+    http::ClientResponse exchange(const std::string& method, const std::string& target, const std::string& body) const {
+        auto response = client().exchange(method, target, body);
+        REQUIRE(response.has_value());
+        return *response;
+    }
+    json review(const std::string& body, const std::string& query = "?timeout=10s") const {
+        const auto response = exchange("POST", "/validate" + query, body);
+        CHECK(response.status == 200);
+        return json::parse(response.body)["response"];
+    }
+    double metric(const std::string& name) const {
+        const std::string text = metrics.expose(server->counters());
+        const std::size_t at = text.find("\n" + name + " ");
+        REQUIRE(at != std::string::npos);
+        return std::stod(text.substr(at + name.size() + 2));
+    }
+
+    SnapshotCell<policy::PolicySet> policies;
+    Disk disk;
+    Gate gate;
+    FixedClock clock;
+    Metrics metrics;
+    std::atomic<int> answered{0};
+    std::atomic<int> without_record{0};
+    std::unique_ptr<audit::Log> log;
+    std::optional<AdmissionHandler> handler;
+    std::unique_ptr<http::Server> server;
+};
+
+}  // namespace
+
+TEST_CASE("the door takes reviews at one path with one method and says so otherwise") {
+    const Door door;
+    struct Row {
+        const char* method;
+        const char* target;
+        int status;
+    };
+    const std::vector<Row> rows{
+        {"GET", "/validate", 405},  {"PUT", "/validate", 405},   {"DELETE", "/validate", 405},
+        {"POST", "/", 404},         {"POST", "/validate/", 404}, {"POST", "/validate/../validate", 404},
+        {"POST", "/VALIDATE", 404}, {"POST", "/metrics", 404},   {"GET", "/readyz", 404},
+    };
+    for (const Row& row : rows) {
+        INFO(row.method << " " << row.target);
+        const auto response = door.exchange(row.method, row.target, recording("flux-applies"));
+        CHECK(response.status == row.status);
+        CHECK(json::parse(response.body).contains("error"));
+    }
+    CHECK(door.review(recording("flux-applies"))["allowed"] == true);
+}
+
+TEST_CASE("one connection carries one review after the other, each with its own answer") {
+    const Door door;
+    auto client = door.client();
+    for (const char* name : {"flux-applies", "person-edits-image", "update-18k", "person-execs", "flux-bad-deployment"}) {
+        INFO(name);
+        const std::string body = recording(name);
+        const auto response = client.exchange("POST", "/validate?timeout=10s", body);
+        REQUIRE(response.has_value());
+        CHECK(json::parse(response->body)["response"]["uid"] == json::parse(body)["request"]["uid"]);
+        CHECK(client.connected());
+    }
+}
+
+TEST_CASE("the record of a denial is durable when the answer names it") {
+    Door door;
+    const json response = door.review(recording("person-edits-image"));
+    CHECK(response["allowed"] == false);
+    door.disk.lose_power();
+    CHECK(door.disk.text().find(response["auditAnnotations"]["record-id"].get<std::string>()) != std::string::npos);
+}
+
+TEST_CASE("when the disk hangs, the answer comes before the caller's deadline and is a denial") {
+    struct Row {
+        const char* name;
+        const char* action;
+        std::string body;
+    };
+    const std::vector<Row> rows{
+        {"a denial", "Deny", update_review().dump()},
+        {"a write that passes only if recorded", "Warn", update_review().dump()},
+    };
+    for (const Row& row : rows) {
+        INFO(row.name);
+        Door door({.policies = policies_with_action(row.action)});
+        door.disk.hold_syncs_at(&door.gate);
+        const auto start = std::chrono::steady_clock::now();
+        const json response = door.review(row.body, "?timeout=1s");
+        const auto took = std::chrono::steady_clock::now() - start;
+        CHECK(took >= 850ms);  // it waited for the disk as long as it could
+        CHECK(took < 1s);
+        CHECK(response["allowed"] == false);
+        CHECK(response["uid"] == kUid);
+        CHECK_FALSE(response["auditAnnotations"].contains("record-id"));
+        CHECK_FALSE(response["status"]["message"].get<std::string>().empty());
+        // Flux does not wait for that disk.
+        CHECK(door.review(recording("flux-applies"), "?timeout=1s")["allowed"] == true);
+    }
+}
+
+TEST_CASE("a record that comes after the deadline changes no answer and is counted as unkept") {
+    Door door({.policies = policies_with_action("Warn")});
+    door.disk.hold_syncs_at(&door.gate);
+    CHECK(door.review(update_review().dump(), "?timeout=200ms")["allowed"] == false);
+    door.gate.open();
+    door.server->stop(20s);
+    door.log.reset();
+    CHECK(door.answered == 1);
+    CHECK(door.without_record == 1);
+    CHECK(door.metric(R"(fluxgate_admission_reviews_total{class="exceptional",verdict="denied"})") == 1);
+    CHECK(door.metric(R"(fluxgate_admission_reviews_total{class="exceptional",verdict="allowed"})") == 0);
+}
+
+TEST_CASE("whatever is wrong with the log, denied is denied, exceptional is refused, and routine passes") {
+    struct Row {
+        const char* name;
+        bool degraded;
+        std::optional<Disk::Fault> fault;
+        std::size_t queue_max = 1'000;
+    };
+    const std::vector<Row> rows{
+        {"degraded", true, std::nullopt},
+        {"the write fails", false, Disk::Fault{Step::append, 1, Failing::before}},
+        {"the write fails halfway", false, Disk::Fault{Step::append, 1, Failing::halfway}},
+        {"the sync fails", false, Disk::Fault{Step::sync, 1, Failing::before}},
+        {"the sync fails after it took effect", false, Disk::Fault{Step::sync, 1, Failing::after}},
+        {"the queue is full", false, std::nullopt, 0},
+    };
+    for (const Row& row : rows) {
+        INFO(row.name);
+        {
+            Door door({.degraded = row.degraded, .queue_max = row.queue_max});
+            if (row.fault) door.disk.fail_at(*row.fault);
+            for (int i = 0; i < 3; ++i) {
+                const json denied = door.review(recording("person-edits-image"));
+                CHECK(denied["allowed"] == false);
+                CHECK(denied["status"]["code"] == 403);
+                CHECK(denied["auditAnnotations"].contains("record-missing"));
+                CHECK(denied["status"]["message"].get<std::string>().find("not recorded: the audit log is not available") !=
+                      std::string::npos);
+                CHECK(door.review(recording("flux-applies"))["allowed"] == true);
+            }
+            CHECK(door.without_record == 3);
+            CHECK(door.metric(R"(fluxgate_audit_records_total{result="failed"})") == 3);
+        }
+        {
+            Door door({.policies = policies_with_action("Warn"), .degraded = row.degraded, .queue_max = row.queue_max});
+            if (row.fault) door.disk.fail_at(*row.fault);
+            for (int i = 0; i < 3; ++i) {
+                const json refused = door.review(update_review().dump());
+                CHECK(refused["allowed"] == false);
+                CHECK(refused["auditAnnotations"]["error"] == "audit_unavailable");
+            }
+            // A writer's write that a policy warns of is never held up.
+            CHECK(door.review(recording("flux-bad-deployment"))["allowed"] == true);
+        }
+    }
+}
+
+TEST_CASE("without a policy set nothing is allowed") {
+    const Door door({.policies = nullptr});
+    CHECK(door.exchange("POST", "/validate", recording("flux-applies")).status == 503);
+}
+
+TEST_CASE("a policy set swapped in is used by the next review, and the answer names it") {
+    Door door;
+    CHECK(door.review(update_review().dump())["allowed"] == false);
+    const auto next = policies_with_action("Warn");
+    door.policies.store(next);
+    const json response = door.review(update_review().dump());
+    CHECK(response["allowed"] == true);
+    CHECK(response["auditAnnotations"]["policy-set"] == next->digest);
+}
+
+TEST_CASE("clients on many threads get their own answers while policies are swapped and the log works") {
+    Door door;
+    const auto deny = demo_policies();
+    std::atomic<int> wrong{0};
+    std::vector<std::thread> threads;
+    for (int thread = 0; thread < 4; ++thread) {
+        threads.emplace_back([&, thread] {
+            auto client = door.client();
+            json request = update_review();
+            for (int i = 0; i < 50; ++i) {
+                const std::string uid = std::to_string(thread) + "-" + std::to_string(i);
+                request["request"]["uid"] = uid;
+                const auto response = client.exchange("POST", "/validate?timeout=10s", request.dump());
+                const bool good = response.has_value() && json::parse(response->body)["response"]["uid"] == uid &&
+                                  json::parse(response->body)["response"]["allowed"] == false;
+                wrong += good ? 0 : 1;
+                door.policies.store(deny);
+            }
+        });
+    }
+    for (std::thread& thread : threads) thread.join();
+    CHECK(wrong == 0);
+    CHECK(door.log->next_sequence() == 201);
+}
+
+TEST_CASE("the deadline follows the caller's timeout, less the margin, within bounds") {
+    const Limits limits;
+    struct Row {
+        const char* query;
+        std::chrono::milliseconds expected;
+    };
+    const std::vector<Row> rows{
+        {"timeout=3s", 2'900ms},
+        {"timeout=10s", 9'900ms},
+        {"timeout=500ms", 400ms},
+        {"timeout=1m", 29'900ms},
+        {"timeout=3600s", 29'900ms},
+        {"timeout=150ms", 75ms},
+        {"timeout=0s", 0ms},
+        {"", 9'900ms},
+        {"timeout=", 9'900ms},
+        {"timeout=abc", 9'900ms},
+        {"timeout=-1s", 9'900ms},
+        {"timeout=3", 9'900ms},
+        {"timeout=1.5s", 9'900ms},
+        {"other=1&timeout=3s", 2'900ms},
+        {"timeouts=3s", 9'900ms},
+        {"timeout=99999999999s", 9'900ms},
+        {"timeout=4294967295m", 29'900ms},
+    };
+    http::Request request{};
+    request.arrived = std::chrono::steady_clock::now();
+    for (const Row& row : rows) {
+        INFO(row.query);
+        request.query = row.query;
+        CHECK(deadline_of(request, limits) - request.arrived == row.expected);
+    }
+}
+
+TEST_CASE("health and metrics answer at their paths only") {
+    const SnapshotCell<policy::PolicySet> policies(demo_policies());
+    const FixedClock clock;
+    Readiness readiness(policies, clock);
+    readiness.set_certificate(kNow - 1h, kNow + 1h);
+    const auto server_of = [](http::Handler handler) {
+        http::ServerOptions options;
+        options.tls = false;
+        return http::Server::start(std::move(options), {}, std::move(handler)).value();
+    };
+    const auto health = server_of(make_health_handler(readiness));
+    const auto metrics = server_of(make_metrics_handler([] { return std::string("up 1\n"); }));
+    struct Row {
+        const char* name;
+        const http::Server& server;
+        const char* method;
+        const char* target;
+        int status;
+        std::string body;
+    };
+    const std::vector<Row> rows{
+        {"live", *health, "GET", "/livez", 200, "ok"},
+        {"the old name", *health, "GET", "/healthz", 200, "ok"},
+        {"ready", *health, "GET", "/readyz", 200, "ok"},
+        {"ready, in detail", *health, "GET", "/readyz?verbose", 200, "readyz check passed"},
+        {"another path", *health, "GET", "/", 404, ""},
+        {"another method", *health, "POST", "/readyz", 405, ""},
+        {"metrics", *metrics, "GET", "/metrics", 200, "up 1"},
+        {"metrics elsewhere", *metrics, "GET", "/", 404, ""},
+        {"metrics by another method", *metrics, "POST", "/metrics", 404, ""},
+    };
+    for (const Row& row : rows) {
+        INFO(row.name);
+        http::Client client({.port = row.server.port(), .tls = false});
+        const auto response = client.exchange(row.method, row.target, "");
+        REQUIRE(response.has_value());
+        CHECK(response->status == row.status);
+        CHECK(response->body.find(row.body) != std::string::npos);
+    }
+    readiness.set_draining();
+    http::Client client({.port = health->port(), .tls = false});
+    const auto response = client.exchange("GET", "/readyz", "");
+    CHECK(response->status == 503);
+    CHECK(response->body.find("[-]shutdown failed: draining") != std::string::npos);
+    CHECK(client.exchange("GET", "/livez", "")->status == 200);
+}

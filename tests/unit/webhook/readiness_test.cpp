@@ -1,0 +1,57 @@
+#include "webhook/readiness.hpp"
+
+#include "tests/support/catch.hpp"
+#include "tests/unit/webhook/support.hpp"
+
+using namespace fluxgate;
+using namespace fluxgate::webhook;
+using namespace fluxgate::webhook::testing;
+using namespace std::chrono_literals;
+
+TEST_CASE("ready means: policies, a log that records or is degraded, a valid certificate, not draining") {
+    struct Row {
+        const char* name;
+        bool policies;
+        AuditState audit;
+        std::chrono::hours not_before;  // from now
+        std::chrono::hours not_after;
+        bool draining;
+        bool ready;
+        std::string line;
+    };
+    const std::vector<Row> rows{
+        {"all well", true, AuditState::recording, -1h, 1h, false, true, "[+]audit ok\n"},
+        {"no policies", false, AuditState::recording, -1h, 1h, false, false, "[-]policies failed: no set\n"},
+        {"degraded is ready, and says so", true, AuditState::degraded, -1h, 1h, false, true,
+         "[+]audit degraded: records cannot be written; exceptional writes are refused\n"},
+        {"broken is not ready", true, AuditState::broken, -1h, 1h, false, false, "[-]audit failed: the log broke, a restart follows\n"},
+        {"the certificate is not valid yet", true, AuditState::recording, 1h, 2h, false, false,
+         "[-]certificate failed: valid only from 2026-12-05T03:10:00.000000Z\n"},
+        {"the certificate has ended", true, AuditState::recording, -2h, -1h, false, false,
+         "[-]certificate failed: ended 2026-12-05T01:10:00.000000Z\n"},
+        {"the certificate ends now", true, AuditState::recording, -2h, 0h, false, false,
+         "[-]certificate failed: ended 2026-12-05T02:10:00.000000Z\n"},
+        {"the certificate begins now", true, AuditState::recording, 0h, 1h, false, true,
+         "[+]certificate ok: until 2026-12-05T03:10:00.000000Z\n"},
+        {"draining", true, AuditState::recording, -1h, 1h, true, false, "[-]shutdown failed: draining\n"},
+    };
+    for (const Row& row : rows) {
+        INFO(row.name);
+        const SnapshotCell<policy::PolicySet> policies(row.policies ? demo_policies() : nullptr);
+        const FixedClock clock;
+        Readiness readiness(policies, clock);
+        readiness.set_audit(row.audit);
+        readiness.set_certificate(kNow + row.not_before, kNow + row.not_after);
+        if (row.draining) readiness.set_draining();
+        const auto report = readiness.report();
+        CHECK(report.ready == row.ready);
+        CHECK(report.text.find(row.line) != std::string::npos);
+        CHECK(report.text.ends_with(row.ready ? "readyz check passed\n" : "readyz check failed\n"));
+    }
+}
+
+TEST_CASE("without a certificate nothing is ready") {
+    const SnapshotCell<policy::PolicySet> policies(demo_policies());
+    const FixedClock clock;
+    CHECK_FALSE(Readiness(policies, clock).report().ready);
+}

@@ -1,0 +1,318 @@
+#include "webhook/review.hpp"
+
+#include <set>
+
+#include "tests/support/catch.hpp"
+#include "tests/unit/webhook/support.hpp"
+
+using namespace fluxgate;
+using namespace fluxgate::webhook;
+using namespace fluxgate::webhook::testing;
+
+namespace {
+
+Outcome judge(const std::string& body, const policy::PolicySet& set, Evaluate evaluate = policy::evaluate) {
+    Reviewer reviewer(Limits{}, {"test-cluster", "replica-0"}, evaluate);
+    return reviewer.judge(kube::with_slack(body), set, kNow);
+}
+
+json response_of(const std::string& answer) { return json::parse(answer)["response"]; }
+
+std::set<std::string> rules_of(const Outcome& outcome) {
+    std::set<std::string> rules;
+    if (!outcome.record) return rules;
+    for (const audit::RecordedViolation& violation : outcome.record->violations) rules.insert(violation.rule);
+    return rules;
+}
+
+}  // namespace
+
+TEST_CASE("every recorded review gets the verdict that the demo's policies mean") {
+    struct Row {
+        const char* recording;
+        bool allowed;
+        std::set<std::string> rules = {};
+        bool warned = false;
+    };
+    const std::vector<Row> rows{
+        {"apiserver-updates-budget-status", true},
+        {"apiserver-updates-quota-status", true},
+        {"deployment-controller-scales-replicaset", true},
+        {"flux-applies", true},
+        {"flux-bad-deployment", false, {"limits", "non-root", "probes"}},
+        {"flux-creates", true},
+        {"flux-dry-run", true},
+        {"flux-prunes", true},
+        {"garbage-collector-deletes", true},
+        {"hpa-scales", true},
+        {"impersonated-flux", false, {"only-git"}},
+        {"minted-flux-token", false, {"only-git"}},
+        {"namespace-controller-deletes", true},
+        {"node-deletes-pod", true},
+        {"node-evicts-pod", true},
+        {"node-mints-token", true},
+        {"node-updates-pod-status", true},
+        {"person-bad-pod", false, {"limits", "non-root", "only-git"}},
+        {"person-deletes", false, {"only-git"}},
+        {"person-deletes-collection", false, {"only-git"}},
+        {"person-dry-run", true, {}, true},
+        {"person-edits-image", false, {"only-git"}},
+        {"person-edits-staging", true},
+        {"person-execs", false, {"only-git"}},
+        {"person-mints-token", false, {"only-git"}},
+        {"person-scales", false, {"only-git"}},
+        {"replicaset-creates-pod", true},
+        {"replicaset-deletes-pod", true},
+        {"scheduler-binds-pod", true},
+        {"update-18k", true},
+        {"x509-flux", false, {"only-git"}},
+    };
+    const auto set = demo_policies();
+    std::set<std::string> judged;
+    for (const Row& row : rows) {
+        INFO(row.recording);
+        judged.insert(row.recording);
+        const std::string body = recording(row.recording);
+        REQUIRE_FALSE(body.empty());
+        const Outcome outcome = judge(body, *set);
+        const json response = response_of(outcome.answer);
+        CHECK(outcome.readable);
+        CHECK(outcome.http_status == 200);
+        CHECK(outcome.error.empty());
+        CHECK(outcome.allowed == row.allowed);
+        CHECK(response["allowed"] == row.allowed);
+        CHECK(response["uid"] == json::parse(body)["request"]["uid"]);
+        CHECK(response.contains("warnings") == row.warned);
+        CHECK(rules_of(outcome) == row.rules);
+        CHECK(outcome.promise == (row.allowed ? Promise::none : Promise::before_the_answer));
+    }
+    for (const auto& entry : std::filesystem::directory_iterator(source("cli/demo/recordings"))) {
+        if (entry.path().extension() != ".json") continue;
+        INFO(entry.path().stem());
+        CHECK(judged.contains(entry.path().stem().string()));
+    }
+}
+
+TEST_CASE("each class of write gets its promise, and the refusal that goes with it") {
+    struct Row {
+        const char* name;
+        std::shared_ptr<const policy::PolicySet> set;
+        std::string body;
+        Promise promise;
+        bool allowed;
+        policy::WriteClass write_class;
+    };
+    using policy::WriteClass;
+    json dry_run = update_review();
+    dry_run["request"]["dryRun"] = true;
+    json dry_bad_pod = json::parse(recording("flux-bad-deployment"));
+    dry_bad_pod["request"]["dryRun"] = true;
+    json dry_token = json::parse(recording("person-mints-token"));
+    dry_token["request"]["dryRun"] = true;
+    json elsewhere = update_review();
+    elsewhere["request"]["namespace"] = "staging";
+    for (const char* object : {"object", "oldObject"}) elsewhere["request"][object]["metadata"]["namespace"] = "staging";
+    const auto deny = demo_policies();
+    const auto warn = policies_with_action("Warn");
+    const auto audit_only = policies_with_action("Audit");
+    const std::vector<Row> rows{
+        {"a person is denied: recorded if possible", deny, update_review().dump(), Promise::before_the_answer, false,
+         WriteClass::exceptional},
+        {"a person is warned: recorded or refused", warn, update_review().dump(), Promise::or_refuse, true, WriteClass::exceptional},
+        {"a person is audited: recorded or refused", audit_only, update_review().dump(), Promise::or_refuse, true, WriteClass::exceptional},
+        {"Flux does its work: nothing to promise", deny, recording("flux-applies"), Promise::none, true, WriteClass::routine},
+        {"Flux does what is only warned of: recorded, never held up", warn, recording("flux-bad-deployment"), Promise::beside_the_answer,
+         true, WriteClass::routine},
+        {"Flux is denied by a workload rule", deny, recording("flux-bad-deployment"), Promise::before_the_answer, false,
+         WriteClass::routine},
+        {"a dry run that a lock would refuse: passes, leaves nothing", deny, dry_run.dump(), Promise::none, true, WriteClass::exceptional},
+        {"a dry run that a workload rule refuses: denied, leaves nothing", deny, dry_bad_pod.dump(), Promise::none, false,
+         WriteClass::routine},
+        {"a dry run that hands out a token: as real", deny, dry_token.dump(), Promise::before_the_answer, false, WriteClass::exceptional},
+        {"another namespace: none of our business", deny, elsewhere.dump(), Promise::none, true, WriteClass::unguarded},
+    };
+    for (const Row& row : rows) {
+        INFO(row.name);
+        const Outcome outcome = judge(row.body, *row.set);
+        CHECK(outcome.promise == row.promise);
+        CHECK(outcome.allowed == row.allowed);
+        CHECK(outcome.write_class == row.write_class);
+        CHECK(outcome.record.has_value() == (row.promise != Promise::none));
+        CHECK(response_of(outcome.answer)["allowed"] == row.allowed);
+        if (row.promise == Promise::before_the_answer || row.promise == Promise::or_refuse) {
+            const json without = response_of(outcome.without_record);
+            CHECK(without["allowed"] == false);
+            CHECK(without["uid"] == json::parse(row.body)["request"]["uid"]);
+            CHECK_FALSE(without["auditAnnotations"].contains("record-id"));
+        }
+    }
+}
+
+TEST_CASE("a record says who, what, why and where, and quotes no object") {
+    json request = update_review();
+    request["request"]["userInfo"]["extra"] = {{"authentication.kubernetes.io/credential-id", {"X509SHA256=ab"}},
+                                               {"example.com/other", {"kept out"}}};
+    request["request"]["object"]["metadata"]["annotations"] = {{"note", "changed"}};
+    request["request"]["object"]["metadata"]["uid"] = "o-1";
+    request["request"]["object"]["spec"]["template"]["spec"]["containers"] = json::array(
+        {{{"name", "web"}, {"env", json::array({{{"name", "PASSWORD"}, {"value", "hunter2"}}})}, {"args", {"--token=hunter2"}}}});
+    const auto set = demo_policies();
+    const Outcome outcome = judge(request.dump(), *set);
+    REQUIRE(outcome.record);
+    const audit::Record& record = *outcome.record;
+    CHECK(record.id == kUid);
+    CHECK(record.time == kNow);
+    CHECK(record.decision == "denied");
+    CHECK(record.write_class == "exceptional");
+    CHECK(record.operation == "UPDATE");
+    CHECK(record.resource == "deployments");
+    CHECK(record.kind == "Deployment");
+    CHECK(record.namespace_name == "production");
+    CHECK(record.name == "web");
+    CHECK(record.object_uid == "o-1");
+    CHECK(record.username == "alice@example.com");
+    CHECK(record.groups == std::vector<std::string>{"devs"});
+    CHECK(record.evidence == std::vector<std::pair<std::string, std::string>>{{"credential-id", "X509SHA256=ab"}});
+    CHECK(record.policy_set == set->digest);
+    CHECK(record.cluster == "test-cluster");
+    CHECK(record.replica == "replica-0");
+    CHECK(record.compliance == std::vector<std::string>{"PCI-DSS 4.0 6.5.1", "SOC 2 CC8.1"});
+    const std::string everything = audit::to_json(record, 1) + outcome.answer + outcome.without_record + outcome.summary;
+    CHECK(everything.find("hunter2") == std::string::npos);
+    CHECK(outcome.summary.starts_with("UPDATE deployments.apps production/web by alice@example.com: "));
+}
+
+TEST_CASE("values of Secrets and ConfigMaps are neither in answers nor in records nor in the operator's log") {
+    for (const char* kind : {"Secret", "ConfigMap"}) {
+        for (const char* field : {"data", "stringData", "binaryData"}) {
+            INFO(kind << " " << field);
+            json request = update_review();
+            request["request"]["kind"] = {{"group", ""}, {"version", "v1"}, {"kind", kind}};
+            request["request"]["resource"] = {
+                {"group", ""}, {"version", "v1"}, {"resource", std::string(kind) == "Secret" ? "secrets" : "configmaps"}};
+            for (const char* object : {"object", "oldObject"}) {
+                request["request"][object] = {
+                    {"kind", kind}, {"metadata", {{"name", "web"}, {"namespace", "production"}}}, {field, {{"user", "old-hunter2"}}}};
+            }
+            request["request"]["object"][field]["user"] = "new-hunter2";
+            request["request"]["object"][field]["added"] = "hunter2";
+            request["request"]["object"]["metadata"]["annotations"] = {
+                {"kubectl.kubernetes.io/last-applied-configuration", "{\"user\":\"hunter2\"}"}};
+            const Outcome outcome = judge(request.dump(), *demo_policies());
+            CHECK_FALSE(outcome.allowed);
+            REQUIRE(outcome.record);
+            const std::string everything = audit::to_json(*outcome.record, 1) + outcome.answer + outcome.without_record + outcome.summary;
+            CHECK(everything.find("hunter2") == std::string::npos);
+            CHECK(everything.find(field) != std::string::npos);
+        }
+    }
+}
+
+TEST_CASE("what cannot be read is never allowed, and answered to whom it came from if that is known") {
+    json two_keys = update_review();
+    const std::string twice = "{\"kind\":\"AdmissionReview\"," + two_keys.dump().substr(1);
+    json without_user = update_review();
+    without_user["request"].erase("userInfo");
+    json bad_uid = update_review();
+    bad_uid["request"]["uid"] = "a\"b";
+    json long_uid = update_review();
+    long_uid["request"]["uid"] = std::string(129, 'x');
+    json other_version = update_review();
+    other_version["apiVersion"] = "admission.k8s.io/v1beta1";
+    json other_name = update_review();
+    other_name["request"]["object"]["metadata"]["name"] = "another";
+    struct Row {
+        const char* name;
+        std::string body;
+        bool answered;  // with an AdmissionReview, because the uid is known
+        const char* error;
+    };
+    const std::vector<Row> rows{
+        {"nothing", "", false, "invalid_json"},
+        {"no JSON", "hello", false, "invalid_json"},
+        {"an array", "[]", false, "wrong_type"},
+        {"no UTF-8", "{\"a\":\"\xff\"}", false, "invalid_utf8"},
+        {"cut in half", update_review().dump().substr(0, 300), false, "invalid_json"},
+        {"too deep", std::string(300, '[') + std::string(300, ']'), false, "too_deep"},
+        {"no request", R"({"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview"})", false, "missing_field"},
+        {"a uid that would break out of our answer", bad_uid.dump(), false, "wrong_type"},
+        {"an endless uid", long_uid.dump(), false, "wrong_type"},
+        {"a key twice", twice, true, "duplicate_key"},
+        {"no user", without_user.dump(), true, "missing_field"},
+        {"another version", other_version.dump(), true, "unsupported_version"},
+        {"another name inside", other_name.dump(), true, "contradictory"},
+    };
+    const auto set = demo_policies();
+    for (const Row& row : rows) {
+        INFO(row.name);
+        const Outcome outcome = judge(row.body, *set);
+        CHECK_FALSE(outcome.readable);
+        CHECK_FALSE(outcome.allowed);
+        CHECK(outcome.error == row.error);
+        CHECK_FALSE(outcome.summary.empty());
+        CHECK(outcome.without_record == outcome.answer);
+        if (row.answered) {
+            CHECK(outcome.http_status == 200);
+            CHECK(outcome.promise == Promise::before_the_answer);
+            CHECK(response_of(outcome.answer)["uid"] == kUid);
+            CHECK(response_of(outcome.answer)["allowed"] == false);
+            CHECK(response_of(outcome.answer)["status"]["code"] == 400);
+            REQUIRE(outcome.record);
+            CHECK(outcome.record->id == kUid);
+            CHECK(outcome.record->decision == "denied");
+            CHECK_FALSE(outcome.record->error.empty());
+        } else {
+            CHECK(outcome.http_status == 400);
+            CHECK(outcome.promise == Promise::none);
+            CHECK_FALSE(outcome.record);
+            CHECK(json::parse(outcome.answer)["code"] == row.error);
+        }
+    }
+}
+
+TEST_CASE("our own mistake is a typed denial, recorded, whatever was thrown") {
+    struct Row {
+        const char* name;
+        Evaluate evaluate;
+    };
+    const std::vector<Row> rows{
+        {"an exception", [](const kube::Review&, const policy::PolicySet&) -> policy::Verdict { throw std::runtime_error("a mistake"); }},
+        {"no memory", [](const kube::Review&, const policy::PolicySet&) -> policy::Verdict { throw std::bad_alloc(); }},
+        {"something that is no exception", [](const kube::Review&, const policy::PolicySet&) -> policy::Verdict { throw 1; }},
+        {"an error that claims to be allowed",
+         [](const kube::Review&, const policy::PolicySet&) {
+             policy::Verdict verdict = policy::Verdict::undecided({Errc::internal, "a mistake", ""});
+             verdict.allowed = true;
+             return verdict;
+         }},
+    };
+    const auto set = demo_policies();
+    for (const Row& row : rows) {
+        INFO(row.name);
+        const Outcome outcome = judge(recording("flux-applies"), *set, row.evaluate);
+        CHECK_FALSE(outcome.allowed);
+        CHECK(outcome.error == "internal");
+        CHECK(outcome.http_status == 200);
+        CHECK(outcome.promise == Promise::before_the_answer);
+        REQUIRE(outcome.record);
+        CHECK(outcome.record->decision == "denied");
+        CHECK(outcome.record->error.find("internal") != std::string::npos);
+        for (const std::string& answer : {outcome.answer, outcome.without_record}) {
+            CHECK(response_of(answer)["allowed"] == false);
+            CHECK(response_of(answer)["auditAnnotations"]["error"] == "internal");
+        }
+        CHECK(outcome.summary.find("UPDATE deployments.apps") == 0);
+    }
+}
+
+TEST_CASE("one reviewer judges one review after the other, whatever came before") {
+    const auto set = demo_policies();
+    Reviewer reviewer(Limits{}, {});
+    for (const char* name : {"person-edits-image", "flux-applies", "update-18k", "person-execs"}) {
+        INFO(name);
+        const std::string body = kube::with_slack(recording(name));
+        const Outcome first = reviewer.judge(body, *set, kNow);
+        CHECK(reviewer.judge(kube::with_slack("{"), *set, kNow).http_status == 400);
+        CHECK(reviewer.judge(body, *set, kNow).answer == first.answer);
+    }
+}
