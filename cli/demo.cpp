@@ -6,8 +6,8 @@
 #include <map>
 #include <set>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "audit/verify.hpp"
@@ -99,10 +99,14 @@ Played play(const Scene& scene, std::string_view recording, http::Client& client
     if (answer.contains("warnings")) played.warnings = answer["warnings"].get<std::vector<std::string>>();
     if (answer.contains("auditAnnotations")) played.record_id = answer["auditAnnotations"].value("record-id", "");
 
-    if (answer.value("uid", "") != review["request"].value("uid", "")) played.problem = "the answer carries another uid";
-    else if (played.allowed != scene.allowed) played.problem = scene.allowed ? "expected it to be allowed: " + played.message : "expected it to be denied";
-    else if (played.warnings.empty() == scene.warned) played.problem = scene.warned ? "expected a warning" : "did not expect a warning";
-    else if (!played.allowed && played.record_id.empty()) played.problem = "the denial was not recorded";
+    if (answer.value("uid", "") != review["request"].value("uid", ""))
+        played.problem = "the answer carries another uid";
+    else if (played.allowed != scene.allowed)
+        played.problem = scene.allowed ? "expected it to be allowed: " + played.message : "expected it to be denied";
+    else if (played.warnings.empty() == scene.warned)
+        played.problem = scene.warned ? "expected a warning" : "did not expect a warning";
+    else if (!played.allowed && played.record_id.empty())
+        played.problem = "the denial was not recorded";
     return played;
 }
 
@@ -110,9 +114,9 @@ std::string join(const std::set<std::string>& words) { return fmt::format("{}", 
 
 std::vector<Cell> row_of(std::size_t number, const Scene& scene, const Played& played) {
     const Cell verdict = !played.problem.empty() ? Cell{"UNEXPECTED", Colour::red}
-                         : !played.allowed   ? Cell{"denied", Colour::red}
-                         : scene.warned      ? Cell{"allowed, warned", Colour::yellow}
-                                             : Cell{"allowed", Colour::green};
+                         : !played.allowed       ? Cell{"denied", Colour::red}
+                         : scene.warned          ? Cell{"allowed, warned", Colour::yellow}
+                                                 : Cell{"allowed", Colour::green};
     const std::string rules = join(std::set<std::string>(scene.rules.begin(), scene.rules.end()));
     return {{std::to_string(number), Colour::grey},
             {std::string(scene.what)},
@@ -144,7 +148,8 @@ Result<Stage> build_stage(const std::string& audit_directory, WallTime now) {
     fs::create_directories(stage.reviews);
     auto authority = certs::make_authority("Fluxgate demo CA", now);
     if (!authority) return tl::unexpected(authority.error());
-    auto server = certs::issue_server_certificate(*authority, {.common_name = kServerName, .dns_names = {kServerName}, .ip_addresses = {"127.0.0.1"}}, now);
+    auto server = certs::issue_server_certificate(
+        *authority, {.common_name = kServerName, .dns_names = {kServerName}, .ip_addresses = {"127.0.0.1"}}, now);
     if (!server) return tl::unexpected(server.error());
     stage.authority = std::move(*authority);
     stage.server = std::move(*server);
@@ -184,8 +189,8 @@ std::pair<bool, std::string> verify(const fs::path& audit, std::uint64_t sequenc
             played[i].problem = fmt::format("denied by the rules {}; expected {}: {}", join(found), join(wanted), played[i].message);
         }
     }
-    return {true, fmt::format("audit log verified: {} records, sequence {} to {} without a hole; all {} that an answer named are there", log->records,
-                              log->first_sequence, log->last_sequence, spoken_of)};
+    return {true, fmt::format("audit log verified: {} records, sequence {} to {} without a hole; all {} that an answer named are there",
+                              log->records, log->first_sequence, log->last_sequence, spoken_of)};
 }
 
 // What to type to run this program again; it is rarely in the PATH.
@@ -218,7 +223,8 @@ int demo(const std::string& audit_directory) {
     if (!serving) return die(serving.error());
 
     std::printf("%s\n\n", style.paint(Colour::bold, "Fluxgate: if it is not in Git, it does not exist").c_str());
-    std::printf("The real webhook listens on https://127.0.0.1:%u (TLS, a fresh CA). Reviews that a real kube-apiserver\n", (*serving)->port());
+    std::printf("The real webhook listens on https://127.0.0.1:%u (TLS, a fresh CA). Reviews that a real kube-apiserver\n",
+                (*serving)->port());
     std::printf("sent, with real Flux and real controllers behind them, are played to it.\n\n");
 
     http::ClientOptions client_options;
@@ -243,7 +249,8 @@ int demo(const std::string& audit_directory) {
     for (const Scene& scene : scenes()) rows.push_back(row_of(rows.size() + 1, scene, played[rows.size()]));
     std::printf("%s\n", render_table({"#", "WHAT HAPPENS", "WHO", "VERDICT", "RULES", "TIME"}, rows, style).c_str());
 
-    const auto shown = std::find_if(scenes().begin(), scenes().end(), [](const Scene& scene) { return scene.recording == "person-edits-image.json"; });
+    const auto shown =
+        std::find_if(scenes().begin(), scenes().end(), [](const Scene& scene) { return scene.recording == "person-edits-image.json"; });
     std::printf("%s\n%s\n\n", style.paint(Colour::bold, "What the person in line 5 reads in their terminal:").c_str(),
                 played[static_cast<std::size_t>(shown - scenes().begin())].message.c_str());
 
@@ -258,18 +265,22 @@ int demo(const std::string& audit_directory) {
     const std::string root = stage->root.string();
     std::printf("%s\n", style.paint(Colour::bold, "Where everything lies").c_str());
     std::printf("  %s  the audit log, a record a line\n", stage->audit.c_str());
-    std::printf("  %s/policies  the policies\n  %s/reviews  the recorded reviews\n  %s/ca.crt, tls.crt, tls.key  certificates\n\n", root.c_str(), root.c_str(), root.c_str());
+    std::printf("  %s/policies  the policies\n  %s/reviews  the recorded reviews\n  %s/ca.crt, tls.crt, tls.key  certificates\n\n",
+                root.c_str(), root.c_str(), root.c_str());
     std::printf("%s\n", style.paint(Colour::bold, "What to try next").c_str());
     std::printf("  change a rule in %s/policies, then run the webhook with it:\n", root.c_str());
-    std::printf("    cd %s\n    %s serve --policies policies --audit audit2 --tls-cert tls.crt --tls-key tls.key --listen 127.0.0.1:9443\n", root.c_str(),
-                own_path().c_str());
+    std::printf("    cd %s\n    %s serve --policies policies --audit audit2 --tls-cert tls.crt --tls-key tls.key --listen 127.0.0.1:9443\n",
+                root.c_str(), own_path().c_str());
     std::printf("  and send it a review from another terminal:\n");
-    std::printf("    curl --cacert %s/ca.crt --json @%s/reviews/person-edits-image.json https://127.0.0.1:9443/validate\n", root.c_str(), root.c_str());
+    std::printf("    curl --cacert %s/ca.crt --json @%s/reviews/person-edits-image.json https://127.0.0.1:9443/validate\n", root.c_str(),
+                root.c_str());
     std::printf("  the same against a real API server with real Flux: make cluster-test\n\n");
 
     const bool good = unexpected == 0 && log_good;
-    std::printf("%s\n", style.paint(good ? Colour::green : Colour::red,
-                                    good ? fmt::format("All {} verdicts as expected.", played.size()) : fmt::format("{} of {} verdicts not as expected.", unexpected, played.size()))
+    std::printf("%s\n", style
+                            .paint(good ? Colour::green : Colour::red,
+                                   good ? fmt::format("All {} verdicts as expected.", played.size())
+                                        : fmt::format("{} of {} verdicts not as expected.", unexpected, played.size()))
                             .c_str());
     return good ? kClean : kFindings;
 }
@@ -280,7 +291,8 @@ void add_demo(CLI::App& app, Run& run) {
     auto audit_directory = std::make_shared<std::string>();
     CLI::App* command = app.add_subcommand("demo", "the whole thing on one machine, without a cluster");
     command->add_option("--audit", *audit_directory, "folder for the audit log; default: in the demo's temporary folder");
-    command->footer("Starts the real server on loopback and plays recorded reviews through real TLS. Exits 0 only if every verdict is as expected.");
+    command->footer(
+        "Starts the real server on loopback and plays recorded reviews through real TLS. Exits 0 only if every verdict is as expected.");
     command->callback([audit_directory, &run] { run = [audit_directory] { return demo(*audit_directory); }; });
 }
 

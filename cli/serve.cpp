@@ -1,11 +1,16 @@
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
+#include <charconv>
+#include <condition_variable>
 #include <csignal>
 #include <cstdio>
+#include <mutex>
+#include <stop_token>
 #include <thread>
 
-#include <CLI/CLI.hpp>
 #include <unistd.h>
+#include <CLI/CLI.hpp>
 
 #include "cli/commands.hpp"
 #include "cli/files.hpp"
@@ -51,13 +56,40 @@ public:
     }
     // 0 when the time passed without a signal.
     int wait_for(std::chrono::milliseconds time) const {
-        const timespec limit{time.count() / 1000, (time.count() % 1000) * 1'000'000};
-        const int signal = sigtimedwait(&set_, nullptr, &limit);
-        return std::max(signal, 0);
+        const auto end = std::chrono::steady_clock::now() + time;
+        for (;;) {
+            const auto left = std::max(std::chrono::nanoseconds(0), std::chrono::nanoseconds(end - std::chrono::steady_clock::now()));
+            const timespec limit{left.count() / 1'000'000'000, left.count() % 1'000'000'000};
+            const int signal = sigtimedwait(&set_, nullptr, &limit);
+            // Being stopped and continued interrupts the waiting (signal(7)); that is no reason to hurry.
+            if (signal < 0 && errno == EINTR) continue;
+            return std::max(signal, 0);
+        }
     }
 
 private:
     sigset_t set_{};
+};
+
+// Ends the process at the end of the grace period when it cannot end by itself: a disk that hangs holds the thread of the
+// audit log in its sync. What was acknowledged is durable, so nothing is lost that an answer spoke of.
+class LastResort {
+public:
+    LastResort(std::chrono::steady_clock::time_point when, Log& log)
+        : thread_([this, when, &log](const std::stop_token& stop) { wait(stop, when, log); }) {}
+
+private:
+    void wait(const std::stop_token& stop, std::chrono::steady_clock::time_point when, Log& log) {
+        std::mutex mutex;
+        std::unique_lock lock(mutex);
+        if (wake_.wait_until(lock, stop, when, [&] { return stop.stop_requested(); })) return;
+        log.write(LogLevel::error, "not ended by the end of the grace period, probably because a disk hangs; giving up");
+        std::this_thread::sleep_for(std::chrono::milliseconds(200));  // the log's own thread writes that line
+        ::_exit(kCouldNotEvaluate);
+    }
+
+    std::condition_variable_any wake_;
+    std::jthread thread_;  // the last member: ends before what it uses
 };
 
 int report(const Error& error) {
@@ -86,8 +118,13 @@ Result<ServingOptions> make_options(const ServeFlags& flags) {
 
 int serve(const ServeFlags& flags) {
     const Signals signals;
-    const LogLevel level = flags.log_level == "debug" ? LogLevel::debug : flags.log_level == "warn" ? LogLevel::warn : flags.log_level == "error" ? LogLevel::error : LogLevel::info;
-    const LogFormat format = flags.log_format == "json" ? LogFormat::json : flags.log_format == "text" ? LogFormat::text : LogFormat::automatic;
+    const LogLevel level = flags.log_level == "debug"   ? LogLevel::debug
+                           : flags.log_level == "warn"  ? LogLevel::warn
+                           : flags.log_level == "error" ? LogLevel::error
+                                                        : LogLevel::info;
+    const LogFormat format = flags.log_format == "json"   ? LogFormat::json
+                             : flags.log_format == "text" ? LogFormat::text
+                                                          : LogFormat::automatic;
     auto options = make_options(flags);
     if (!options) return report(options.error());
     const auto policies = load_policies(flags.policies, options->limits);
@@ -105,16 +142,25 @@ int serve(const ServeFlags& flags) {
         return report(serving.error());
     }
     log.write(LogLevel::info, "serving",
-              {{"version", FLUXGATE_VERSION}, {"port", std::to_string((*serving)->port())}, {"healthPort", std::to_string((*serving)->health_port())},
-               {"metricsPort", std::to_string((*serving)->metrics_port())}, {"threads", std::to_string(flags.threads)},
-               {"policies", std::to_string(policies->policies.size())}, {"rules", std::to_string(policies->rule_count())}, {"policySet", policies->digest}});
+              {{"version", FLUXGATE_VERSION},
+               {"port", std::to_string((*serving)->port())},
+               {"healthPort", std::to_string((*serving)->health_port())},
+               {"metricsPort", std::to_string((*serving)->metrics_port())},
+               {"threads", std::to_string(flags.threads)},
+               {"policies", std::to_string(policies->policies.size())},
+               {"rules", std::to_string(policies->rule_count())},
+               {"policySet", policies->digest}});
 
     const int signal = signals.wait();
+    const auto grace = to_milliseconds(flags.grace_seconds);
+    const auto drain = std::min(to_milliseconds(flags.drain_seconds), grace);
+    const LastResort last_resort(std::chrono::steady_clock::now() + grace + std::chrono::seconds(1), log);
     // Endpoints take a while to forget this replica: it serves on, asking callers to come back elsewhere.
-    log.write(LogLevel::info, "draining", {{"signal", signal == SIGINT ? "SIGINT" : "SIGTERM"}, {"reason", audit_broke ? "the audit log broke" : "asked to stop"}});
+    log.write(LogLevel::info, "draining",
+              {{"signal", signal == SIGINT ? "SIGINT" : "SIGTERM"}, {"reason", audit_broke ? "the audit log broke" : "asked to stop"}});
     (*serving)->drain();
-    if (signals.wait_for(to_milliseconds(flags.drain_seconds)) != 0) log.write(LogLevel::warn, "asked again: not waiting for the drain time");
-    const auto cut_off = (*serving)->stop(to_milliseconds(std::max(0.0, flags.grace_seconds - flags.drain_seconds)));
+    if (signals.wait_for(drain) != 0) log.write(LogLevel::warn, "asked again: not waiting for the drain time");
+    const auto cut_off = (*serving)->stop(grace - drain);
     serving->reset();
     log.write(cut_off == 0 ? LogLevel::info : LogLevel::error, "stopped", {{"requestsCutOff", std::to_string(cut_off)}});
     return audit_broke ? kCouldNotEvaluate : kClean;
@@ -122,20 +168,21 @@ int serve(const ServeFlags& flags) {
 
 // "10", "10s", "1500ms"
 std::string check_seconds(std::string& text) {
+    std::string_view number = text;
     double factor = 1;
-    if (text.size() > 2 && text.ends_with("ms")) {
+    if (number.ends_with("ms")) {
         factor = 0.001;
-        text.resize(text.size() - 2);
-    } else if (text.size() > 1 && text.back() == 's') {
-        text.pop_back();
+        number.remove_suffix(2);
+    } else if (number.ends_with("s")) {
+        number.remove_suffix(1);
     }
-    try {
-        const double value = std::stod(text) * factor;
-        if (!(value >= 0 && value <= 3600)) return "expected a time between 0s and 3600s";
-        text = std::to_string(value);
-    } catch (const std::exception&) {
-        return "expected a time such as 10s or 500ms";
-    }
+    double value = 0;
+    const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), value, std::chars_format::fixed);
+    if (error != std::errc() || end != number.data() + number.size())
+        return "\"" + text + "\" is no time; expected one such as 10s or 500ms";
+    value *= factor;
+    if (!(value >= 0 && value <= 3600)) return "\"" + text + "\" is out of range; expected 0s to 3600s";
+    text = std::to_string(value);
     return {};
 }
 
@@ -156,11 +203,17 @@ void add_serve(CLI::App& app, Run& run) {
     command->add_option("--drain-time", flags->drain_seconds, "after SIGTERM: how long to go on serving with Connection: close")
         ->transform(CLI::Validator(check_seconds, "TIME"))
         ->default_str("10s");
-    command->add_option("--grace-period", flags->grace_seconds, "after SIGTERM: when the process has ended, at the latest; below terminationGracePeriodSeconds")
+    command
+        ->add_option("--grace-period", flags->grace_seconds,
+                     "after SIGTERM: when the process has ended, at the latest; below terminationGracePeriodSeconds")
         ->transform(CLI::Validator(check_seconds, "TIME"))
         ->default_str("25s");
-    command->add_option("--log-level", flags->log_level, "least level to log")->capture_default_str()->check(CLI::IsMember({"debug", "info", "warn", "error"}));
-    command->add_option("--log-format", flags->log_format, "auto is json off a terminal")->capture_default_str()->check(CLI::IsMember({"auto", "json", "text"}));
+    command->add_option("--log-level", flags->log_level, "least level to log")
+        ->capture_default_str()
+        ->check(CLI::IsMember({"debug", "info", "warn", "error"}));
+    command->add_option("--log-format", flags->log_format, "auto is json off a terminal")
+        ->capture_default_str()
+        ->check(CLI::IsMember({"auto", "json", "text"}));
     command->footer("Stops on SIGTERM or SIGINT; a second signal cuts the drain time short. Exits 2, and says why, when it cannot start.");
     command->callback([flags, &run] { run = [flags] { return serve(*flags); }; });
 }

@@ -25,13 +25,17 @@ void raise_file_limit() {
     static_cast<void>(::setrlimit(RLIMIT_NOFILE, &limit));
 }
 
-std::string milliseconds(std::chrono::nanoseconds duration) { return fmt::format("{:.3f}", std::chrono::duration<double, std::milli>(duration).count()); }
+std::string milliseconds(std::chrono::nanoseconds duration) {
+    return fmt::format("{:.3f}", std::chrono::duration<double, std::milli>(duration).count());
+}
 
 }  // namespace
 
 Result<Endpoint> parse_endpoint(const std::string& text) {
     const std::size_t colon = text.rfind(':');
-    const auto bad = [&] { return fail(Errc::invalid_argument, "\"" + text + "\" is no address; expected ADDRESS:PORT such as 0.0.0.0:9443 or [::]:9443"); };
+    const auto bad = [&] {
+        return fail(Errc::invalid_argument, "\"" + text + "\" is no address; expected ADDRESS:PORT such as 0.0.0.0:9443 or [::]:9443");
+    };
     if (colon == std::string::npos) return bad();
     Endpoint endpoint{text.substr(0, colon), 0};
     if (endpoint.address.size() > 2 && endpoint.address.front() == '[' && endpoint.address.back() == ']') {
@@ -47,10 +51,11 @@ Result<Endpoint> parse_endpoint(const std::string& text) {
 Serving::Serving(ServingOptions options, std::shared_ptr<const policy::PolicySet> policies, Log& log)
     : options_(std::move(options)), log_(log), policies_(std::move(policies)), readiness_(policies_, clock_) {}
 
+// The metrics server asks the admission server for its counters.
 Serving::~Serving() {
-    admission_.reset();
     health_.reset();
     metrics_server_.reset();
+    admission_.reset();
     audit_log_.reset();
 }
 
@@ -71,8 +76,10 @@ Result<void> Serving::check_certificate() {
     if (!info) return tl::unexpected(info.error());
     readiness_.set_certificate(info->not_before, info->not_after);
     metrics_.set_certificate_expiry(info->not_after);
-    log_.write(LogLevel::info, "certificate loaded", {{"subject", info->subject}, {"key", info->key_type}, {"notAfter", format_rfc3339(info->not_after)}});
-    if (info->not_after <= clock_.now()) log_.write(LogLevel::error, "the certificate has ended; not ready", {{"notAfter", format_rfc3339(info->not_after)}});
+    log_.write(LogLevel::info, "certificate loaded",
+               {{"subject", info->subject}, {"key", info->key_type}, {"notAfter", format_rfc3339(info->not_after)}});
+    if (info->not_after <= clock_.now())
+        log_.write(LogLevel::error, "the certificate has ended; not ready", {{"notAfter", format_rfc3339(info->not_after)}});
     return {};
 }
 
@@ -96,7 +103,8 @@ Result<void> Serving::open_audit_log() {
     if (opened.error().code == Errc::contradictory) return tl::unexpected(opened.error());
     readiness_.set_audit(webhook::AuditState::degraded);
     metrics_.set_audit_available(false);
-    log_.write(LogLevel::error, "audit degraded: denials go on unrecorded, exceptional writes are refused", {{"error", to_string(opened.error())}});
+    log_.write(LogLevel::error, "audit degraded: denials go on unrecorded, exceptional writes are refused",
+               {{"error", to_string(opened.error())}});
     return {};
 }
 
@@ -108,7 +116,8 @@ Result<void> Serving::start_servers() {
         .clock = clock_,
         .limits = options_.limits,
         .origin = {options_.cluster_name, host_name()},
-        .on_answer = [this](const webhook::Outcome& outcome, bool without_record, std::chrono::nanoseconds duration) { log_answer(outcome, without_record, duration); },
+        .on_answer = [this](const webhook::Outcome& outcome, bool without_record,
+                            std::chrono::nanoseconds duration) { log_answer(outcome, without_record, duration); },
     });
     const auto start = [&](const char* name, const Endpoint& endpoint, bool tls, unsigned threads, http::Handler handler) {
         http::ServerOptions options;
@@ -121,10 +130,12 @@ Result<void> Serving::start_servers() {
         return http::Server::start(std::move(options), tls ? options_.identity : http::TlsIdentity{}, std::move(handler));
     };
     // The admission listener first: once /readyz answers, reviews are served.
-    auto admission = start("admission", options_.listen, true, options_.threads, [this](const http::Request& request, http::Reply reply) { (*handler_)(request, std::move(reply)); });
+    auto admission = start("admission", options_.listen, true, options_.threads,
+                           [this](const http::Request& request, http::Reply reply) { (*handler_)(request, std::move(reply)); });
     if (!admission) return tl::unexpected(admission.error());
     admission_ = std::move(*admission);
-    auto metrics = start("metrics", options_.metrics_listen, false, 1, webhook::make_metrics_handler([this] { return metrics_.expose(admission_->counters()); }));
+    auto metrics = start("metrics", options_.metrics_listen, false, 1,
+                         webhook::make_metrics_handler([this] { return metrics_.expose(admission_->counters()); }));
     if (!metrics) return tl::unexpected(metrics.error());
     metrics_server_ = std::move(*metrics);
     auto health = start("health", options_.health_listen, false, 1, webhook::make_health_handler(readiness_));
@@ -137,9 +148,11 @@ void Serving::log_answer(const webhook::Outcome& outcome, bool without_record, s
     if (without_record) {
         log_.write_limited(LogLevel::error, "answered without a record", {{"review", outcome.summary}, {"ms", milliseconds(duration)}});
     } else if (!outcome.error.empty()) {
-        log_.write_limited(LogLevel::warn, "refused what could not be judged", {{"error", outcome.error}, {"detail", outcome.summary}, {"ms", milliseconds(duration)}});
+        log_.write_limited(LogLevel::warn, "refused what could not be judged",
+                           {{"error", outcome.error}, {"detail", outcome.summary}, {"ms", milliseconds(duration)}});
     } else if (!outcome.summary.empty()) {
-        log_.write_limited(LogLevel::info, outcome.allowed ? "let through with violations" : "denied", {{"review", outcome.summary}, {"ms", milliseconds(duration)}});
+        log_.write_limited(LogLevel::info, outcome.allowed ? "let through with violations" : "denied",
+                           {{"review", outcome.summary}, {"ms", milliseconds(duration)}});
     }
 }
 
@@ -147,7 +160,10 @@ void Serving::log_event(const char* listener, const http::Event& event) {
     metrics_.count_http_event(event.kind);
     const LogLevel level = event.kind == http::Event::Kind::handler_failed ? LogLevel::error : LogLevel::warn;
     log_.write_limited(level, http::to_string(event.kind),
-                       {{"listener", listener}, {"peer", std::string(event.peer)}, {"status", std::to_string(event.status)}, {"detail", std::string(event.detail)}});
+                       {{"listener", listener},
+                        {"peer", std::string(event.peer)},
+                        {"status", std::to_string(event.status)},
+                        {"detail", std::string(event.detail)}});
 }
 
 void Serving::drain() {
