@@ -42,8 +42,10 @@ public:
     }
     Json required_object(std::string_view key) {
         const Json value = object_[key];
-        if (value.absent_or_null()) note(Errc::missing_field, key, "is missing");
-        else if (!value.is_object()) note(Errc::wrong_type, key, "must be an object");
+        if (value.absent_or_null())
+            note(Errc::missing_field, key, "is missing");
+        else if (!value.is_object())
+            note(Errc::wrong_type, key, "must be an object");
         return value;
     }
     Json optional_object(std::string_view key) {
@@ -93,7 +95,8 @@ constexpr ExpectedObjects expected_objects(Operation operation) {
 void compare_with_object(const Review& review, Json object, std::string_view field, Fields& request) {
     if (object.absent_or_null()) return;
     const Json kind = object["kind"];
-    if (kind.is_string() && kind.text() != review.kind.kind) request.note(Errc::contradictory, field, "is of another kind than the request says");
+    if (kind.is_string() && kind.text() != review.kind.kind)
+        request.note(Errc::contradictory, field, "is of another kind than the request says");
     const Json metadata = object["metadata"];
     if (!metadata.absent_or_null() && !metadata.is_object()) request.note(Errc::wrong_type, field, "has metadata that is no object");
     const std::string_view name = metadata["name"].text();
@@ -122,7 +125,8 @@ void read_objects(Review& review, Fields& request) {
         request.note(Errc::contradictory, "object", expected.object ? "is missing for this operation" : "must be null for DELETE");
     }
     if (expected.old_object != review.old_object.present()) {
-        request.note(Errc::contradictory, "oldObject", expected.old_object ? "is missing for this operation" : "must be null for this operation");
+        request.note(Errc::contradictory, "oldObject",
+                     expected.old_object ? "is missing for this operation" : "must be null for this operation");
     }
     compare_with_object(review, review.object, "object", request);
     compare_with_object(review, review.old_object, "oldObject", request);
@@ -200,7 +204,8 @@ tl::expected<Review, UnreadableReview> ReviewReader::read(std::string_view body)
     Fields kind_fields(request.required_object("kind"), "/request/kind");
     review.kind = {kind_fields.optional("group"), kind_fields.required_not_empty("version"), kind_fields.required_not_empty("kind")};
     Fields resource_fields(request.required_object("resource"), "/request/resource");
-    review.resource = {resource_fields.optional("group"), resource_fields.required_not_empty("version"), resource_fields.required_not_empty("resource")};
+    review.resource = {resource_fields.optional("group"), resource_fields.required_not_empty("version"),
+                       resource_fields.required_not_empty("resource")};
 
     review.sub_resource = request.optional("subResource");
     review.name = request.optional("name");

@@ -44,10 +44,10 @@ struct UserInfo {
 
 struct Review {
     std::string_view uid;
-    GroupVersionKind kind;          // of `object`, after matchPolicy conversion: what policy judges
-    GroupVersionResource resource;  // of the request, after matchPolicy conversion
-    std::string_view sub_resource;  // "" for the object itself
-    std::string_view name;          // may be "" (generateName, deletecollection): see `object_name`
+    GroupVersionKind kind;            // of `object`, after matchPolicy conversion: what policy judges
+    GroupVersionResource resource;    // of the request, after matchPolicy conversion
+    std::string_view sub_resource;    // "" for the object itself
+    std::string_view name;            // may be "" (generateName, deletecollection): see `object_name`
     std::string_view namespace_name;  // "" for cluster-scoped objects; the name itself for a Namespace
     Operation operation = Operation::create;
     UserInfo user;

@@ -10,8 +10,8 @@ namespace fluxgate::kube {
 
 // Appends `.name`, or `["name"]` when the name is no plain identifier (letters, digits, '_', '-').
 void append_field(std::string& path, std::string_view name);
-void append_index(std::string& path, std::size_t index);                              // [3]
-void append_key(std::string& path, std::string_view key, std::string_view value);     // [name="web"]
+void append_index(std::string& path, std::size_t index);                           // [3]
+void append_key(std::string& path, std::string_view key, std::string_view value);  // [name="web"]
 
 // Control characters, quotes and backslashes escaped as in JSON, in double quotes.
 std::string quoted(std::string_view text);
