@@ -563,9 +563,12 @@ Scalar classify(std::string_view text) {
         return ambiguous(shape->point || shape->exponent ? Node::Kind::number : Node::Kind::integer, 0,
                          "quote it if it is text, write 0o for octal, or leave out the leading zero");
     }
-    if (shape->point || shape->exponent) return plain(Node::Kind::number);
-    Scalar scalar = plain(Node::Kind::integer);
-    if (!read_integer(text, 10, scalar.integer)) scalar.kind = Node::Kind::number;
+    Scalar scalar = plain(shape->point || shape->exponent ? Node::Kind::number : Node::Kind::integer);
+    double rounded = 0;
+    const bool fits = scalar.kind == Node::Kind::integer
+                          ? read_integer(text, 10, scalar.integer)
+                          : std::from_chars(bare.data(), bare.data() + bare.size(), rounded).ec == std::errc();
+    if (!fits) return {Node::Kind::number, 0, "is a number that does not fit into 64 bits", "quote it if it is text"};
     return scalar;
 }
 

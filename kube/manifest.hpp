@@ -6,7 +6,8 @@
 // on it, or it is a problem that says what to write instead:
 //   - duplicate keys, anchors, aliases, tags (also `!!str` and `!`), merge keys, directives
 //   - unquoted words that are booleans in YAML 1.1: yes no on off y n, in any case
-//   - unquoted numbers that change with the reader: 0777, 1_000, 0b11, 1:30, and .inf and .nan, which JSON cannot hold
+//   - unquoted numbers that change with the reader: 0777, 1_000, 0b11, 1:30; .inf and .nan, which JSON cannot hold; what
+//     does not fit into 64 bits
 //   - keys that are not strings; a plain decimal integer (`8080: web`) is taken as the string it is written as
 //   - tabs outside quotes, comments, block scalars, flow collections and line ends; an empty item in `[a,,b]`
 //   - invalid UTF-8, control characters, lone carriage returns, byte order marks after the first character
@@ -53,7 +54,7 @@ public:
     // A scalar: a quoted or block one decoded, a plain one as it is written. Empty for null and collections.
     const std::string& text() const { return text_; }
     bool as_bool() const { return kind_ == Kind::boolean && integer_ != 0; }
-    // 0 unless kind() is integer. An integer that does not fit 64 bits is a number.
+    // 0 unless kind() is integer.
     std::int64_t as_integer() const { return kind_ == Kind::integer ? integer_ : 0; }
     // 0 unless kind() is integer or number. Rounded: compare text() where that matters (quantities).
     double as_number() const;
