@@ -17,7 +17,7 @@ namespace {
 
 // Header and small requests fit; the first request decides whether more is needed.
 constexpr std::size_t kFirstBytes = 16u << 10;
-// A body is believed this far before its bytes arrive, and a connection in use keeps this much.
+// Room for a body before its bytes arrive; a connection in use keeps it.
 constexpr std::size_t kTrustedBodyBytes = 64u << 10;
 constexpr std::size_t kKeptBytes = kTrustedBodyBytes + kFirstBytes;
 // An unused connection keeps no buffer after this.
@@ -90,7 +90,8 @@ Task<bool> Connection::open() {
         if (io == Io::done) co_return true;
         if (io == Io::closed || io == Io::failed) {
             report(Event::Kind::handshake_failed, 0, io == Io::closed ? "closed during the handshake" : wire_.reason());
-            co_return ended(io == Io::closed ? Cause::closed : Cause::failed);
+            // A polite end even so: the client should see the alert that says why.
+            co_return false;
         }
         if (!co_await wait(io)) {
             if (end_ == Cause::expired) report(Event::Kind::handshake_failed, 0, "handshake not finished in time");
@@ -166,14 +167,17 @@ Task<bool> Connection::read_body(RequestHead& head) {
     if (length == 0) co_return true;
 
     enter(Phase::body, limits.body_timeout);
-    std::size_t granted = std::min(length, kTrustedBodyBytes);
-    if (!charge_body(granted) || !in_.reserve(header + granted)) co_return co_await refuse(kOverBudget, framing);
+    // A length that can never fit is refused now, but only bytes that arrived are counted: claiming costs a stranger
+    // nothing, so it must not cost the others anything.
+    const bool hopeless = !head.is_chunked() && !fits_budget(length);
+    if (hopeless || !in_.reserve(header + std::min(length, kTrustedBodyBytes))) co_return co_await refuse(kOverBudget, framing);
     if (head.expects_continue() && head.is_http11() && in_.size() == header) {
         constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
         if (!co_await send(kContinue)) co_return false;
         enter(Phase::body, limits.body_timeout);
     }
     for (;;) {
+        if (!charge_body(std::min(in_.size() - header, length))) co_return co_await refuse(kOverBudget, framing);
         if (head.is_chunked()) {
             const auto progress = head.read_chunks(in_);
             if (progress == RequestHead::Progress::complete) co_return true;
@@ -184,8 +188,7 @@ Task<bool> Connection::read_body(RequestHead& head) {
         if (in_.room().empty()) {
             // Frames of a chunked body need some room beside the body itself.
             const std::size_t most = head.is_chunked() ? length + limits.header_bytes_max + kFirstBytes : length;
-            granted = std::min(most, 2 * std::max(granted, in_.capacity() - header));
-            if (!charge_body(granted) || !in_.reserve(header + granted)) co_return co_await refuse(kOverBudget, framing);
+            if (!in_.reserve(header + std::min(most, 2 * (in_.capacity() - header)))) co_return co_await refuse(kOverBudget, framing);
         }
         if (!co_await receive()) {
             if (end_ == Cause::expired) {
@@ -448,6 +451,10 @@ void Connection::interrupt(Cause cause) {
 bool Connection::ended(Cause cause) {
     end_ = cause;
     return false;
+}
+
+bool Connection::fits_budget(std::size_t bytes) const {
+    return service_.counters.body_bytes_in_flight.load(std::memory_order_relaxed) + bytes <= service_.options.limits.bodies_in_flight_bytes_max;
 }
 
 bool Connection::charge_body(std::size_t bytes) {

@@ -66,6 +66,7 @@ private:
     void enter(Phase phase, std::optional<std::chrono::milliseconds> limit);
     void interrupt(Cause cause);
     bool ended(Cause cause);
+    bool fits_budget(std::size_t bytes) const;
     bool charge_body(std::size_t bytes);
     void uncharge_body();
     void finish_request();
