@@ -454,7 +454,8 @@ bool Connection::ended(Cause cause) {
 }
 
 bool Connection::fits_budget(std::size_t bytes) const {
-    return service_.counters.body_bytes_in_flight.load(std::memory_order_relaxed) + bytes <= service_.options.limits.bodies_in_flight_bytes_max;
+    return service_.counters.body_bytes_in_flight.load(std::memory_order_relaxed) + bytes <=
+           service_.options.limits.bodies_in_flight_bytes_max;
 }
 
 bool Connection::charge_body(std::size_t bytes) {

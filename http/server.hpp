@@ -4,16 +4,17 @@
 // thread per core, coroutines inside, keep-alive, and a bound on everything a stranger can make grow.
 //
 // Limits (base/limits.hpp): connections, handshake, header bytes and time, body bytes and time, idle time, and one budget
-// for all bodies in flight. What breaks one gets a clear status where HTTP allows it (400, 405 is the handler's, 408, 413,
-// 431, 503) and one event; it never affects other connections. Transfer-Encoding together with Content-Length is refused
-// (RFC 9112 6.1), so is a body without length that is not chunked.
+// for all bodies in flight. What breaks one gets a clear status where HTTP allows it (400, 408, 411, 413, 417, 431, 503;
+// 404 and 405 are the handler's) and one event; it never affects other connections. Transfer-Encoding together with
+// Content-Length is refused (RFC 9112 6.1), so is a POST, PUT or PATCH with neither.
 //
 // TLS: 1.2 at least, ALPN selects http/1.1 or nothing (kube-apiserver also offers h2 to loopback URLs), no renegotiation,
 // no compression, no session cache. The certificate is read again for each new connection through `TlsIdentity`.
 //
 // Stopping (`drain`, then `stop`): after `drain` every answer carries `Connection: close`, new connections are still
-// served; `stop` closes the listener and idle connections, lets requests in flight finish until the time given, then
-// closes what is left. No accepted request is dropped without an answer before that time.
+// served; `stop` closes the listener and idle connections, lets requests in flight finish until the time given (a
+// connection that has asked nothing yet gets a second of it to speak), then closes what is left. No accepted request is
+// dropped without an answer before that time.
 
 #include <atomic>
 #include <chrono>
