@@ -17,6 +17,8 @@ using sample::Request;
 
 // --- counting allocations of this program -----------------------------------------------------------------------------
 
+// AddressSanitizer brings operators of its own.
+#if !defined(__SANITIZE_ADDRESS__)
 namespace {
 std::atomic<std::size_t> allocations{0};
 void* counted(std::size_t size) {
@@ -26,7 +28,6 @@ void* counted(std::size_t size) {
 }
 }  // namespace
 
-#if !defined(__SANITIZE_ADDRESS__)
 void* operator new(std::size_t size) { return counted(size); }
 void* operator new[](std::size_t size) { return counted(size); }
 void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
