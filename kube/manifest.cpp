@@ -170,7 +170,8 @@ public:
         std::string text;
     };
 
-    // `text` is the whole file, without bad characters; only [begin, end) is looked at, and a '%' may become a '#'.
+    // `text` is the whole file, without bad characters; only [begin, end) is looked at, and what is a problem may be
+    // changed in place, so that yaml-cpp can read on.
     Layout(std::string& text, std::size_t begin, std::size_t end, const Limits& limits, const Places& places, Problems& problems)
         : text_(text), end_(end), at_(begin), limits_(limits), places_(places), problems_(problems) {}
 
@@ -205,8 +206,12 @@ private:
         while (is_blank(peek())) ++at_;
         const char first = peek();
         if (first == '#') plain_open_ = false;
+        if (!in_flow() && at_ != indent_end) {
+            tab(indent_end);
+            std::replace(text_.begin() + static_cast<std::ptrdiff_t>(indent_end), text_.begin() + static_cast<std::ptrdiff_t>(at_), '\t',
+                         ' ');
+        }
         if (first != '\n' && first != '\r' && first != '#' && at_ < end_) {
-            if (!in_flow() && at_ != indent_end) tab(indent_end);
             const bool continues = plain_open_ && (in_flow() ? !is_flow_indicator(first) && !(first == ':' && ends_word(peek(1)))
                                                              : static_cast<int>(indent_end - line_start_) > parent_column_);
             if (continues) {
@@ -238,7 +243,14 @@ private:
         plain_open_ = false;
         if (c == '-' && !in_flow() && ends_word(peek(1))) return structure(column());
         if (c == '?' && !in_flow() && ends_word(peek(1))) return structure(column());
-        if (c == ':' && (in_flow() || ends_word(peek(1)))) return structure(node_column_ < 0 ? column() : node_column_);
+        if (c == ':' && (in_flow() || ends_word(peek(1)))) {
+            const bool after_json = at_ > 0 && std::string_view("\"'}]").find(text_[at_ - 1]) != std::string_view::npos;
+            if (!ends_word(peek(1)) && !after_json) {
+                problems_.add(Errc::invalid_yaml, places_.at(at_),
+                              "readers of YAML disagree about this colon; write a blank after it, or quote the text");
+            }
+            return structure(node_column_ < 0 ? column() : node_column_);
+        }
         if (!in_flow() && (c == '|' || c == '>')) return block_scalar();
         if (!in_flow() && node_column_ < 0) node_column_ = column();
         switch (c) {
@@ -331,10 +343,7 @@ private:
         for (; at_ < end_; ++at_) {
             newline();
             if (text_[at_] != '\'') continue;
-            if (peek(1) != '\'') {
-                ++at_;
-                return;
-            }
+            if (peek(1) != '\'') return close_quote(open);
             ++at_;
         }
         open_quote_ = open;
@@ -344,10 +353,7 @@ private:
         const std::size_t open = at_++;
         for (; at_ < end_; ++at_) {
             newline();
-            if (text_[at_] == '"') {
-                ++at_;
-                return;
-            }
+            if (text_[at_] == '"') return close_quote(open);
             if (text_[at_] != '\\') continue;
             if (const auto unit = utf16_escape(at_); unit >= 0xd800 && unit < 0xe000) {
                 surrogate(unit);
@@ -356,6 +362,18 @@ private:
             }
         }
         open_quote_ = open;
+    }
+
+    // yaml-cpp drops empty lines before the closing quote.
+    void close_quote(std::size_t open) {
+        std::size_t feeds = 0;
+        std::size_t before = at_;
+        while (before > open + 1 && (is_blank(text_[before - 1]) || text_[before - 1] == '\r' || text_[before - 1] == '\n')) {
+            feeds += text_[--before] == '\n' ? 1 : 0;
+        }
+        if (feeds > 1)
+            problems_.add(Errc::invalid_yaml, places_.at(at_), "an empty line before the closing quote; write \\n in double quotes");
+        ++at_;
     }
 
     void newline() {
@@ -398,7 +416,7 @@ private:
             const int indent = static_cast<int>(first - start);
             const bool empty = first >= end_ || text_[first] == '\n' || text_[first] == '\r';
             if (!empty) {
-                if (needed < 0 && indent > parent) needed = indent;
+                if (needed < 0 && indent > std::max(parent, 0)) needed = indent;
                 if (needed < 0 || indent < needed) return;
             }
             at_ = first;
@@ -662,10 +680,19 @@ public:
     }
 
     void OnNull(const YAML::Mark& mark, YAML::anchor_t) override {
-        const bool written = null_is_written(offset_of(mark));
-        if (!written && !frames_.empty() && skipped_ == 0 && frames_.back().flow_sequence) {
-            problem(Errc::invalid_yaml, mark, "an empty item; remove the comma, or write null");
+        const std::size_t offset = offset_of(mark);
+        const bool written = null_is_written(offset);
+        if (!frames_.empty() && skipped_ == 0) {
+            const Frame& frame = frames_.back();
+            if (!written && frame.flow && frame.node.kind_ == Node::Kind::sequence) {
+                problem(Errc::invalid_yaml, mark, "an empty item; remove the comma, or write null");
+            }
+            // yaml-cpp lets a word without a colon pass at the end of a document, with the mark of its key.
+            if (!frame.flow && frame.node.kind_ == Node::Kind::mapping && !frame.key_next && frame.key_offset == offset) {
+                problem(Errc::invalid_yaml, mark, "a colon is missing after the key");
+            }
         }
+        if (offset < text_.size() && text_[offset] == '!') check_tag(mark, "!", true);  // yaml-cpp forgets a tag at the very end
         add_scalar(mark, {}, {Node::Kind::null, 0, {}, {}}, written);
     }
 
@@ -690,11 +717,12 @@ public:
 private:
     struct Frame {
         Node node;
-        bool flow_sequence = false;
+        bool flow = false;
         bool key_next = false;    // of a mapping: the next node is a key
         bool drop_value = false;  // the key was not usable
         std::string key;
         Position key_position;
+        std::size_t key_offset = std::string_view::npos;
         std::map<std::string, int> lines;  // of the keys, once there are many
     };
 
@@ -769,6 +797,7 @@ private:
         Frame& frame = frames_.back();
         frame.key = value;
         frame.key_position = position;
+        frame.key_offset = offset;
         frame.key_next = false;
         frame.drop_value = true;
         const bool plain_integer =
@@ -831,7 +860,7 @@ private:
         frame.node.kind_ = kind;
         frame.node.position_ = places_.at(offset_of(mark));
         frame.key_next = kind == Node::Kind::mapping;
-        frame.flow_sequence = kind == Node::Kind::sequence && style == YAML::EmitterStyle::Flow;
+        frame.flow = style == YAML::EmitterStyle::Flow;
         frames_.push_back(std::move(frame));
     }
 
@@ -907,6 +936,8 @@ class FileReader {
 public:
     FileReader(std::string_view text, const Limits& limits) : limits_(limits), places_(text), problems_(limits) {
         text_ = replace_bad_characters(text, places_, problems_);
+        // Kubernetes reads a last line without a line feed as if it had one; in a block of text that shows.
+        if (!text_.empty() && text_.back() != '\n') text_ += '\n';
     }
 
     ReadResult read() && {
@@ -936,10 +967,15 @@ private:
     }
 
     // Where the document that starts at `begin` ends: at the next line of `---` or after one of `...`.
-    Cut next_cut(std::size_t begin) const {
+    Cut next_cut(std::size_t begin) {
         for (std::size_t at = begin; at < text_.size(); at = next_line(at)) {
             if (at > begin && is_marker(at, "---")) return {at, at};
-            if (is_marker(at, "...")) return {at, next_line(at)};
+            if (!is_marker(at, "...")) continue;
+            const std::size_t rest = text_.find_first_not_of(" \t", at + 3);
+            if (text_[rest] != '\n' && text_[rest] != '\r' && text_[rest] != '#') {
+                problems_.add(Errc::invalid_yaml, places_.at(rest), "text after the end of a document; start the next one with ---");
+            }
+            return {at, next_line(at)};
         }
         return {text_.size(), text_.size()};
     }
