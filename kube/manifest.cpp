@@ -403,6 +403,10 @@ private:
     }
 
     void block_scalar() {
+        if (peek() == '>' && text_.substr(at_ + 1, 2).find('+') != std::string::npos) {
+            problems_.add(Errc::invalid_yaml, places_.at(at_),
+                          "readers of YAML disagree about the line feeds at the end of \">+\"; use \"|+\" or \">\"");
+        }
         const int parent = parent_column_ < column() ? parent_column_ : -1;
         int needed = -1;  // columns of indentation; -1: the first line that is not empty decides
         for (++at_; at_ < end_ && (is_digit(text_[at_]) || text_[at_] == '+' || text_[at_] == '-'); ++at_) {
@@ -692,12 +696,14 @@ public:
                 problem(Errc::invalid_yaml, mark, "a colon is missing after the key");
             }
         }
+        if (written) check_indentation(mark);
         if (offset < text_.size() && text_[offset] == '!') check_tag(mark, "!", true);  // yaml-cpp forgets a tag at the very end
         add_scalar(mark, {}, {Node::Kind::null, 0, {}, {}}, written);
     }
 
     void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t, const std::string& value) override {
         const bool tagged = check_tag(mark, tag, true);
+        check_indentation(mark);
         if (tagged || tag == "!") {
             add_scalar(mark, value, {});
         } else {
@@ -718,6 +724,8 @@ private:
     struct Frame {
         Node node;
         bool flow = false;
+        int line = 0;  // where it started, in yaml-cpp's count
+        int column = 0;
         bool key_next = false;    // of a mapping: the next node is a key
         bool drop_value = false;  // the key was not usable
         std::string key;
@@ -742,6 +750,15 @@ private:
         if (!equals_any(rest.substr(0, 4), {"null", "Null", "NULL"})) return false;
         const std::size_t after = rest.find_first_not_of(" \t", 4);
         return after == std::string_view::npos || rest[after] != ':';
+    }
+
+    // yaml-cpp takes `key:` and `value` below it, at the same indentation.
+    void check_indentation(const YAML::Mark& mark) {
+        if (frames_.empty() || skipped_ > 0) return;
+        const Frame& frame = frames_.back();
+        if (frame.flow || frame.node.kind_ != Node::Kind::mapping || mark.line == frame.line) return;
+        if (mark.column > frame.column || frame.key_next) return;
+        problem(Errc::invalid_yaml, mark, "a value must be indented more than its key");
     }
 
     // True if the file gives a tag. Without one yaml-cpp says "?", and "!" for a quoted scalar, as for an explicit "!".
@@ -841,6 +858,7 @@ private:
             return;
         }
         check_tag(mark, tag, false);
+        if (style == YAML::EmitterStyle::Flow) check_indentation(mark);
         if (in_key()) {
             problem(Errc::invalid_yaml, mark, fmt::format("a key is {}; keys are strings", describe(kind)));
             drop_key(mark);
@@ -861,6 +879,8 @@ private:
         frame.node.position_ = places_.at(offset_of(mark));
         frame.key_next = kind == Node::Kind::mapping;
         frame.flow = style == YAML::EmitterStyle::Flow;
+        frame.line = mark.line;
+        frame.column = mark.column;
         frames_.push_back(std::move(frame));
     }
 
@@ -942,9 +962,17 @@ public:
 
     ReadResult read() && {
         std::size_t begin = 0;
+        bool ended = false;  // by `...`
         while (begin < text_.size() && !stopped_) {
             const Cut cut = next_cut(begin);
-            if (!is_empty(begin, cut.end)) document(begin, cut.end);
+            if (!is_empty(begin, cut.end)) {
+                if (ended && !is_marker(begin, "---")) {
+                    problems_.add(Errc::invalid_yaml, places_.at(begin),
+                                  "Kubernetes does not read what follows \"...\"; start the next document with ---");
+                }
+                document(begin, cut.end);
+            }
+            ended = cut.next != cut.end;
             begin = cut.next;
         }
         result_.problems = std::move(problems_).take();

@@ -11,7 +11,8 @@
 //   - keys that are not strings; a plain decimal integer (`8080: web`) is taken as the string it is written as
 //   - tabs outside quotes, comments, block scalars, flow collections and line ends; an empty item in `[a,,b]`
 //   - invalid UTF-8, control characters, lone carriage returns, byte order marks after the first character
-//   - a second node in one document, which yaml-cpp would silently take for another document
+//   - what yaml-cpp lets pass or reads in its own way: a second value in one document, a value no further right than its
+//     key, a last key without its colon, text after `...`, `>+`, empty lines before a closing quote
 // Plain scalars follow the core schema of YAML 1.2 (https://yaml.org/spec/1.2.2/#103-core-schema): null, true, false,
 // integers, floats; all else is a string, timestamps too. JSON is read as the YAML it is. Empty documents are skipped.
 //
