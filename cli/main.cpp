@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <exception>
+#include <string_view>
 
 #include <CLI/CLI.hpp>
 
@@ -18,6 +19,14 @@ int main(int argc, char** argv) {
     fluxgate::cli::add_demo(app, run);
     try {
         app.parse(argc, argv);
+    } catch (const CLI::RequiredError& error) {
+        // CLI11 asks for a subcommand without saying that it does not know the one that was given.
+        const std::string_view word = argc > 1 ? argv[1] : "";
+        if (!word.empty() && word.front() != '-' && app.get_subcommands().empty()) {
+            std::fprintf(stderr, "fluxgate: there is no command \"%s\"; `fluxgate --help` lists them\n", argv[1]);
+            return fluxgate::cli::kCouldNotEvaluate;
+        }
+        return app.exit(error) == 0 ? fluxgate::cli::kClean : fluxgate::cli::kCouldNotEvaluate;
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? fluxgate::cli::kClean : fluxgate::cli::kCouldNotEvaluate;
     }
