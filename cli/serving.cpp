@@ -118,6 +118,13 @@ Result<void> Serving::start_servers() {
         .origin = {options_.cluster_name, host_name()},
         .on_answer = [this](const webhook::Outcome& outcome, bool without_record,
                             std::chrono::nanoseconds duration) { log_answer(outcome, without_record, duration); },
+        .on_misdirected =
+            [this](const http::Request& request, int status) {
+                log_.write_limited(LogLevel::warn, "no review: reviews are sent with POST to /validate",
+                                   {{"method", std::string(request.method.substr(0, 16))},
+                                    {"path", std::string(request.path.substr(0, 128))},
+                                    {"status", std::to_string(status)}});
+            },
     });
     const auto start = [&](const char* name, const Endpoint& endpoint, bool tls, unsigned threads, http::Handler handler) {
         http::ServerOptions options;

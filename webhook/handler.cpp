@@ -57,14 +57,12 @@ std::uint64_t next_generation() {
 AdmissionHandler::AdmissionHandler(Parts parts) : parts_(std::move(parts)), generation_(next_generation()) {}
 
 void AdmissionHandler::operator()(const http::Request& request, http::Reply reply) const {
-    if (request.path != "/validate") {
-        reply.send(json_response(404, error_body("no such path; reviews go to POST /validate", "not_found")));
-        return;
-    }
-    if (request.method != "POST") {
-        reply.send(json_response(405, error_body("reviews are sent with POST", "method_not_allowed")));
-        return;
-    }
+    const auto refuse = [&](int status, std::string_view message, std::string_view code) {
+        if (parts_.on_misdirected) parts_.on_misdirected(request, status);
+        reply.send(json_response(status, error_body(message, code)));
+    };
+    if (request.path != "/validate") return refuse(404, "no such path; reviews go to POST /validate", "not_found");
+    if (request.method != "POST") return refuse(405, "reviews are sent with POST", "method_not_allowed");
     answer(request, std::move(reply));
 }
 

@@ -33,6 +33,8 @@ public:
         Origin origin;
         // For the log: what was answered, after it was. `answered_without_record` when the promise could not be kept.
         std::function<void(const Outcome&, bool answered_without_record, std::chrono::nanoseconds)> on_answer;
+        // For the log: a request that is no review, most likely by a registration with a wrong path.
+        std::function<void(const http::Request&, int status)> on_misdirected = {};
     };
     explicit AdmissionHandler(Parts parts);
 

@@ -57,6 +57,7 @@ public:
                     ++answered;
                     without_record += without ? 1 : 0;
                 },
+            .on_misdirected = [this](const http::Request&, int status) { misdirected = status; },
         });
         http::ServerOptions server_options;
         server_options.threads = 2;
@@ -98,6 +99,7 @@ public:
     Metrics metrics;
     std::atomic<int> answered{0};
     std::atomic<int> without_record{0};
+    std::atomic<int> misdirected{0};
     std::unique_ptr<audit::Log> log;
     std::optional<AdmissionHandler> handler;
     std::unique_ptr<http::Server> server;
@@ -122,6 +124,7 @@ TEST_CASE("the door takes reviews at one path with one method and says so otherw
         const auto response = door.exchange(row.method, row.target, recording("flux-applies"));
         CHECK(response.status == row.status);
         CHECK(json::parse(response.body).contains("error"));
+        CHECK(door.misdirected == row.status);
     }
     CHECK(door.review(recording("flux-applies"))["allowed"] == true);
 }
