@@ -16,7 +16,7 @@ using WallTime = std::chrono::sys_time<std::chrono::microseconds>;
 class Clock {
 public:
     virtual ~Clock() = default;
-    virtual WallTime now() const = 0;                                 // wall time, UTC; may jump
+    virtual WallTime now() const = 0;                                  // wall time, UTC; may jump
     virtual std::chrono::steady_clock::time_point steady() const = 0;  // never jumps; for deadlines
 };
 

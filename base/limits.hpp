@@ -29,27 +29,27 @@ struct Limits {
     std::chrono::milliseconds header_timeout{10'000};     // from the first byte of a request to the end of its header
     std::chrono::milliseconds body_timeout{20'000};
     std::chrono::milliseconds write_timeout{20'000};
-    std::chrono::milliseconds idle_timeout{150'000};      // must exceed the API server's 90 s, so that it closes first
+    std::chrono::milliseconds idle_timeout{150'000};  // must exceed the API server's 90 s, so that it closes first
     // An answer is sent this long before the caller's `?timeout=` runs out.
     std::chrono::milliseconds deadline_margin{100};
-    std::chrono::milliseconds deadline_default{10'000};   // Kubernetes' default timeoutSeconds
-    std::chrono::milliseconds deadline_max{30'000};       // Kubernetes' maximum
+    std::chrono::milliseconds deadline_default{10'000};  // Kubernetes' default timeoutSeconds
+    std::chrono::milliseconds deadline_max{30'000};      // Kubernetes' maximum
 
     // --- policy files -----------------------------------------------------------------------------------------------
-    std::size_t policy_file_bytes_max = 1u << 20;   // a ConfigMap holds at most 1 MiB
+    std::size_t policy_file_bytes_max = 1u << 20;  // a ConfigMap holds at most 1 MiB
     std::size_t policy_files_max = 1'000;
     std::size_t policy_documents_max = 10'000;
     std::size_t yaml_depth_max = 64;
     std::size_t yaml_nodes_max = 200'000;
-    std::size_t policy_errors_max = 200;            // per load; more would only scroll the first away
+    std::size_t policy_errors_max = 200;  // per load; more would only scroll the first away
 
     // --- answers and records ----------------------------------------------------------------------------------------
     std::size_t message_bytes_max = 1'000;
-    std::size_t warning_chars_max = 120;            // Kubernetes' advice; cut to 256 by the API server under pressure
+    std::size_t warning_chars_max = 120;  // Kubernetes' advice; cut to 256 by the API server under pressure
     std::size_t warnings_max = 20;
-    std::size_t violations_max = 1'000;             // per review; a pod has at most a few hundred containers
-    std::size_t record_bytes_max = 48u << 10;       // below the 65,535 bytes of a tlog-tiles entry
-    std::size_t record_queue_max = 4'096;           // waiting for the disk; beyond that appends fail at once
+    std::size_t violations_max = 1'000;        // per review; a pod has at most a few hundred containers
+    std::size_t record_bytes_max = 48u << 10;  // below the 65,535 bytes of a tlog-tiles entry
+    std::size_t record_queue_max = 4'096;      // waiting for the disk; beyond that appends fail at once
 };
 
 }  // namespace fluxgate

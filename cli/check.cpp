@@ -19,7 +19,10 @@ using nlohmann::ordered_json;
 std::string dump(const ordered_json& json) { return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace); }
 
 ordered_json to_json(const policy::Violation& violation) {
-    return {{"policy", violation.policy}, {"rule", violation.rule}, {"path", violation.path}, {"message", "have " + violation.have + ", want " + violation.want}};
+    return {{"policy", violation.policy},
+            {"rule", violation.rule},
+            {"path", violation.path},
+            {"message", "have " + violation.have + ", want " + violation.want}};
 }
 
 // One line in, one line out; what cannot be read is denied, with the reason as the one violation of no policy.
@@ -32,11 +35,16 @@ Judged judge(const std::string& line, kube::ReviewReader& reader, const policy::
     const auto review = reader.read(kube::with_slack(line));
     if (!review) {
         const Error& error = review.error().error;
-        const ordered_json out{{"uid", review.error().uid}, {"allowed", false}, {"violations", ordered_json::array()}, {"warnings", ordered_json::array()}, {"error", to_string(error)}};
+        const ordered_json out{{"uid", review.error().uid},
+                               {"allowed", false},
+                               {"violations", ordered_json::array()},
+                               {"warnings", ordered_json::array()},
+                               {"error", to_string(error)}};
         return {dump(out), kCouldNotEvaluate};
     }
     const policy::Verdict verdict = policy::evaluate(*review, set);
-    ordered_json out{{"uid", review->uid}, {"allowed", verdict.allowed}, {"violations", ordered_json::array()}, {"warnings", verdict.warnings}};
+    ordered_json out{
+        {"uid", review->uid}, {"allowed", verdict.allowed}, {"violations", ordered_json::array()}, {"warnings", verdict.warnings}};
     for (const policy::Violation& violation : verdict.violations) {
         if (violation.action == policy::Action::deny) out["violations"].push_back(to_json(violation));
     }
@@ -80,7 +88,9 @@ void add_check(CLI::App& app, Run& run) {
     command->add_option("--policies", flags->policies, "folder of policy files (*.yaml, *.yml, *.json)")->required();
     command->add_option("--reviews", flags->reviews, "AdmissionReviews as JSON Lines; - is standard input")->required();
     command->add_option("-o,--output", flags->output, "output format")->capture_default_str()->check(CLI::IsMember({"jsonl"}));
-    command->footer("Writes a line for each review, in order: {\"uid\",\"allowed\",\"violations\":[…],\"warnings\":[]}.\nExits 0 if all are allowed, 1 if one is denied, 2 if one cannot be read.");
+    command->footer(
+        "Writes a line for each review, in order: {\"uid\",\"allowed\",\"violations\":[…],\"warnings\":[]}.\nExits 0 if all are allowed, 1 "
+        "if one is denied, 2 if one cannot be read.");
     command->callback([flags, &run] { run = [flags] { return check(flags->policies, flags->reviews); }; });
 }
 

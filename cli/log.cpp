@@ -5,11 +5,11 @@
 #include <map>
 #include <mutex>
 
-#include <nlohmann/json.hpp>
 #include <spdlog/async.h>
 #include <spdlog/async_logger.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <unistd.h>
+#include <nlohmann/json.hpp>
 
 #include "base/clock.hpp"
 
@@ -97,7 +97,8 @@ Log::Log(LogLevel least, LogFormat format) : impl_(std::make_unique<Impl>()) {
     impl_->json = format == LogFormat::json || (format == LogFormat::automatic && ::isatty(STDERR_FILENO) != 1);
     impl_->least = least;
     auto sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
-    impl_->logger = std::make_shared<spdlog::async_logger>("fluxgate", std::move(sink), impl_->pool, spdlog::async_overflow_policy::overrun_oldest);
+    impl_->logger =
+        std::make_shared<spdlog::async_logger>("fluxgate", std::move(sink), impl_->pool, spdlog::async_overflow_policy::overrun_oldest);
     impl_->logger->set_pattern("%v");
     impl_->logger->set_level(to_spdlog(least));
 }

@@ -14,7 +14,8 @@ std::shared_ptr<const policy::PolicySet> load_policies(const std::filesystem::pa
     }
     const auto compiled = policy::compile(*files, limits);
     if (compiled.set) return compiled.set;
-    for (const policy::Problem& problem : compiled.problems) std::fprintf(stderr, "%s\n", ((directory / "").string() + policy::to_string(problem)).c_str());
+    for (const policy::Problem& problem : compiled.problems)
+        std::fprintf(stderr, "%s\n", ((directory / "").string() + policy::to_string(problem)).c_str());
     if (compiled.problems_omitted > 0) std::fprintf(stderr, "and %zu more\n", compiled.problems_omitted);
     std::fprintf(stderr, "fluxgate: the policies in %s do not compile: %zu problems; nothing was loaded\n", directory.c_str(),
                  compiled.problems.size() + compiled.problems_omitted);

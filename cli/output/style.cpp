@@ -36,7 +36,8 @@ std::string Style::paint(Colour colour, std::string_view text) const {
 }
 
 std::size_t display_width(std::string_view text) {
-    return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+    return static_cast<std::size_t>(
+        std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
 }
 
 std::string render_table(const std::vector<std::string>& header, const std::vector<std::vector<Cell>>& rows, Style style) {

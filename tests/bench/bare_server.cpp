@@ -31,7 +31,8 @@ int make_certs(const std::string& directory) {
     const auto now = SystemClock().now();
     const auto authority = certs::make_authority("bench CA", now);
     if (!authority) return 2;
-    const auto server = certs::issue_server_certificate(*authority, {.common_name = "localhost", .dns_names = {"localhost"}, .ip_addresses = {"127.0.0.1"}}, now);
+    const auto server = certs::issue_server_certificate(
+        *authority, {.common_name = "localhost", .dns_names = {"localhost"}, .ip_addresses = {"127.0.0.1"}}, now);
     if (!server) return 2;
     std::ofstream(directory + "/ca.crt") << authority->certificate_pem;
     std::ofstream(directory + "/tls.crt") << server->certificate_pem;
@@ -43,7 +44,8 @@ void answer(const http::Request& request, http::Reply reply) {
     thread_local simdjson::dom::parser parser;
     std::string_view uid;
     simdjson::dom::element document;
-    if (parser.parse(request.body.data(), request.body.size(), false).get(document) != simdjson::SUCCESS || document["request"]["uid"].get(uid) != simdjson::SUCCESS) {
+    if (parser.parse(request.body.data(), request.body.size(), false).get(document) != simdjson::SUCCESS ||
+        document["request"]["uid"].get(uid) != simdjson::SUCCESS) {
         reply.send({.status = 400, .body = "{}"});
         return;
     }
