@@ -45,8 +45,9 @@ std::string_view name_of(LogLevel level) {
 struct Log::Impl {
     bool json;
     LogLevel least;
-    std::shared_ptr<spdlog::details::thread_pool> pool = std::make_shared<spdlog::details::thread_pool>(kQueueLines, 1);
     std::shared_ptr<spdlog::async_logger> logger;
+    // Behind the logger, so that it ends first: its thread writes what waits and is joined before the sink goes.
+    std::shared_ptr<spdlog::details::thread_pool> pool = std::make_shared<spdlog::details::thread_pool>(kQueueLines, 1);
 
     struct Flood {
         std::int64_t second = 0;
@@ -103,7 +104,7 @@ Log::Log(LogLevel least, LogFormat format) : impl_(std::make_unique<Impl>()) {
     impl_->logger->set_level(to_spdlog(least));
 }
 
-// The pool ends with its last owner, after it has written what waits.
+// What waits is written first.
 Log::~Log() = default;
 
 bool Log::wants(LogLevel level) const { return level >= impl_->least; }

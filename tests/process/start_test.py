@@ -127,7 +127,7 @@ class Starting(unittest.TestCase):
                 self.assertIn("record-missing", denied["auditAnnotations"])
                 self.assertTrue(caller.call(recording("flux-applies")).response["allowed"])
                 serving.send_signal(15)
-                self.assertEqual(serving.wait(), 0)
+                self.assertEqual(serving.wait(), 0, serving.text())
 
 
 class TheLog(unittest.TestCase):
@@ -148,7 +148,7 @@ class TheLog(unittest.TestCase):
             caller.call('{"hunter2": tru}')
             caller.call("x", "/hunter2-is-a-path-and-is-shown", "GET")
             serving.send_signal(15)
-            self.assertEqual(serving.wait(), 0)
+            self.assertEqual(serving.wait(), 0, serving.text())
             for line in serving.lines:
                 entry = json.loads(line)
                 self.assertLessEqual({"time", "level", "event"}, entry.keys())

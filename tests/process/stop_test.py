@@ -47,13 +47,13 @@ class Stopping(unittest.TestCase):
                 serving.send_signal(first)
                 serving.wait_for("draining")
                 serving.send_signal(second)
-                self.assertEqual(serving.wait(), 0)
+                self.assertEqual(serving.wait(), 0, serving.text())
                 self.assertTrue(serving.events("asked again: not waiting for the drain time"))
 
     def test_a_drain_time_beyond_the_grace_period_does_not_outlive_it(self):
         with Serving(self.stage, self.stage.folder("audit"), drain_time="600s", grace_period="300ms") as serving:
             serving.send_signal(signal.SIGTERM)
-            self.assertEqual(serving.wait(), 0)
+            self.assertEqual(serving.wait(), 0, serving.text())
 
     def test_being_stopped_and_continued_does_not_end_the_drain_time(self):
         with Serving(self.stage, self.stage.folder("audit"), drain_time="600s", grace_period="900s") as serving:
@@ -65,7 +65,7 @@ class Stopping(unittest.TestCase):
             self.assertEqual(serving.readyz()[0], 503)
             self.assertFalse(serving.events("stopped"))
             serving.send_signal(signal.SIGTERM)
-            self.assertEqual(serving.wait(), 0)
+            self.assertEqual(serving.wait(), 0, serving.text())
 
     def test_killed_at_any_moment_every_acknowledged_record_is_in_the_log(self):
         chance = random.Random(SEED)
