@@ -1092,21 +1092,30 @@ private:
 
 // --- JSON -------------------------------------------------------------------------------------------------------------
 
+void append_escape(std::string& out, unsigned code) { fmt::format_to(std::back_inserter(out), "\\u{:04x}", code); }
+
+// Escapes, beyond what JSON wants, what this reader refuses when it is written out: delete, C1 controls, byte order marks.
 void append_string(std::string& out, std::string_view text) {
+    const auto byte = [&](std::size_t at) { return at < text.size() ? static_cast<unsigned char>(text[at]) : 0u; };
     out += '"';
-    for (const char c : text) {
-        switch (c) {
-            case '"': out += "\\\""; break;
-            case '\\': out += "\\\\"; break;
-            case '\n': out += "\\n"; break;
-            case '\r': out += "\\r"; break;
-            case '\t': out += "\\t"; break;
-            default:
-                if (static_cast<unsigned char>(c) < 0x20) {
-                    fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned>(c));
-                } else {
-                    out += c;
-                }
+    for (std::size_t at = 0; at < text.size(); ++at) {
+        const unsigned code = byte(at);
+        if (code == '"' || code == '\\') {
+            out += '\\';
+            out += text[at];
+        } else if (code == '\n') {
+            out += "\\n";
+        } else if (code == '\t') {
+            out += "\\t";
+        } else if (code < 0x20 || code == 0x7f) {
+            append_escape(out, code);
+        } else if (code == 0xc2 && byte(at + 1) < 0xa0) {
+            append_escape(out, byte(++at));
+        } else if (text.substr(at, 3) == "\xef\xbb\xbf") {
+            append_escape(out, 0xfeff);
+            at += 2;
+        } else {
+            out += text[at];
         }
     }
     out += '"';

@@ -98,7 +98,8 @@ TEST_CASE("a file is read as the documents it holds") {
         {"an explicit key", "? a\n: 1\n", R"({"a":1})"},
         {"an empty key in quotes", "\"\": 1\n", R"({"":1})"},
         {"text beyond ASCII", "é: [ü, 漢]\n", R"({"é":["ü","漢"]})"},
-        {"control characters are escaped in JSON", R"(a: "\x01\r")", R"({"a":"\u0001\r"})"},
+        {"control characters are escaped in JSON", R"(a: "\x01\r\x7f\u0080\u0085\u00a0\ufeffx")",
+         "{\"a\":\"\\u0001\\u000d\\u007f\\u0080\\u0085\xc2\xa0\\ufeffx\"}"},
     };
     for (const Row& row : rows) {
         INFO(row.name);
