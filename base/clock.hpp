@@ -29,4 +29,7 @@ public:
 // RFC 3339 in UTC with microseconds, as Kubernetes writes MicroTime: 2026-12-05T02:10:00.123456Z.
 std::string format_rfc3339(WallTime time);
 
+// RFC 3339 with seconds and any offset: 2026-12-05T02:10:00Z, 2026-12-05T03:10:00.5+01:00. Error invalid_argument.
+Result<WallTime> parse_rfc3339(std::string_view text);
+
 }  // namespace fluxgate

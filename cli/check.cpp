@@ -42,7 +42,7 @@ Judged judge(const std::string& line, kube::ReviewReader& reader, const policy::
                                {"error", to_string(error)}};
         return {dump(out), kCouldNotEvaluate};
     }
-    const policy::Verdict verdict = policy::evaluate(*review, set);
+    const policy::Verdict verdict = policy::evaluate(*review, set, {.now = SystemClock().now(), .namespace_labels = std::nullopt});
     ordered_json out{
         {"uid", review->uid}, {"allowed", verdict.allowed}, {"violations", ordered_json::array()}, {"warnings", verdict.warnings}};
     for (const policy::Violation& violation : verdict.violations) {
@@ -53,7 +53,8 @@ Judged judge(const std::string& line, kube::ReviewReader& reader, const policy::
 
 int check(const std::string& policies, const std::string& reviews) {
     const Limits limits;
-    const auto set = load_policies(policies, limits);
+    const policy::CompileOptions options{.limits = limits, .namespace_labels = true, .now = SystemClock().now()};
+    const auto set = load_policies(policies, options);
     if (!set) return kCouldNotEvaluate;
     std::ifstream file;
     if (reviews != "-") {

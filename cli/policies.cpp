@@ -6,13 +6,13 @@
 
 namespace fluxgate::cli {
 
-std::shared_ptr<const policy::PolicySet> load_policies(const std::filesystem::path& directory, const Limits& limits) {
-    const auto files = policy::read_policy_directory(directory, limits);
+std::shared_ptr<const policy::PolicySet> load_policies(const std::filesystem::path& directory, const policy::CompileOptions& options) {
+    const auto files = policy::read_policy_directory(directory, options.limits);
     if (!files) {
         std::fprintf(stderr, "fluxgate: %s\n", to_string(files.error()).c_str());
         return nullptr;
     }
-    const auto compiled = policy::compile(*files, limits);
+    const auto compiled = policy::compile(*files, options);
     if (compiled.set) return compiled.set;
     for (const policy::Problem& problem : compiled.problems)
         std::fprintf(stderr, "%s\n", ((directory / "").string() + policy::to_string(problem)).c_str());

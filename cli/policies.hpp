@@ -5,13 +5,12 @@
 #include <filesystem>
 #include <memory>
 
-#include "base/limits.hpp"
 #include "policy/policy_set.hpp"
 
 namespace fluxgate::cli {
 
 // Null if the folder cannot be read or does not compile: then all problems stand on standard error, a line each with file, line
 // and column.
-std::shared_ptr<const policy::PolicySet> load_policies(const std::filesystem::path& directory, const Limits& limits);
+std::shared_ptr<const policy::PolicySet> load_policies(const std::filesystem::path& directory, const policy::CompileOptions& options);
 
 }  // namespace fluxgate::cli

@@ -113,6 +113,8 @@ Result<ServingOptions> make_options(const ServeFlags& flags) {
     options.audit_directory = flags.audit;
     options.cluster_name = flags.cluster_name;
     options.threads = flags.threads;
+    options.compile.limits = options.limits;
+    options.compile.now = SystemClock().now();
     return options;
 }
 
@@ -127,7 +129,7 @@ int serve(const ServeFlags& flags) {
                                                           : LogFormat::automatic;
     auto options = make_options(flags);
     if (!options) return report(options.error());
-    const auto policies = load_policies(flags.policies, options->limits);
+    const auto policies = load_policies(flags.policies, options->compile);
     if (!policies) return kCouldNotEvaluate;
 
     Log log(level, format);

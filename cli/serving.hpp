@@ -35,6 +35,7 @@ struct ServingOptions {
     std::string cluster_name;
     unsigned threads = 1;
     Limits limits;
+    policy::CompileOptions compile;  // for the policies that come later
     std::function<void()> on_audit_broken = [] {};  // on the audit log's thread: begin to drain
 };
 

@@ -166,6 +166,11 @@ std::string Review::object_name() const {
     return {};
 }
 
+bool Review::carries_labels() const {
+    return operation != Operation::connect &&
+           (sub_resource.empty() || sub_resource == "status" || sub_resource == "ephemeralcontainers" || sub_resource == "resize");
+}
+
 std::string Review::resource_name() const {
     std::string text(resource.resource);
     if (!resource.group.empty()) text.append(".").append(resource.group);

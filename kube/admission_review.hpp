@@ -60,6 +60,8 @@ struct Review {
     std::string object_name() const;
     // "deployments.apps", "deployments.apps/scale", "pods".
     std::string resource_name() const;
+    // Objects and their status carry labels; scale, eviction, tokens and connections do not.
+    bool carries_labels() const;
     // The newest state the review shows: `object`, else `old_object`.
     Json newest() const { return object.absent_or_null() ? old_object : object; }
 };

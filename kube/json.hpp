@@ -84,12 +84,19 @@ public:
 
 private:
     friend bool equal(Json left, Json right);
+    template <class F>
+    friend bool each_pair(Json left, Json right, F&& f);
     simdjson::dom::element element_;
     bool present_ = false;
 };
 
 // The same JSON value: members in any order, strings by content, numbers by type and value. Absent equals only absent.
 bool equal(Json left, Json right);
+
+// Walks two arrays together while `f(Json left, Json right)` holds; true if it held for all and both have as many items.
+// What is no array has no items.
+template <class F>
+bool each_pair(Json left, Json right, F&& f);
 
 // Parses strictly. Beyond what simdjson refuses (syntax, UTF-8): more than `json_depth_max` levels, more than
 // `json_nodes_max` values, a key twice in one object (after unescaping), anything behind the value.
@@ -113,6 +120,21 @@ private:
     simdjson::dom::parser parser_;
     Json refused_;
 };
+
+template <class F>
+bool each_pair(Json left, Json right, F&& f) {
+    simdjson::dom::array ours;
+    simdjson::dom::array others;
+    const bool is_array = left.present_ && left.element_.get(ours) == simdjson::SUCCESS;
+    const bool other_is_array = right.present_ && right.element_.get(others) == simdjson::SUCCESS;
+    if (!is_array || !other_is_array) return (!is_array || ours.size() == 0) && (!other_is_array || others.size() == 0);
+    auto other = others.begin();
+    for (const simdjson::dom::element item : ours) {
+        if (!(other != others.end()) || !f(Json(item), Json(*other))) return false;
+        ++other;
+    }
+    return !(other != others.end());
+}
 
 inline constexpr std::size_t kJsonSlack = 64;
 

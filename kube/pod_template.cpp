@@ -1,5 +1,6 @@
 #include "kube/pod_template.hpp"
 
+#include <algorithm>
 #include <array>
 
 #include "kube/path.hpp"
@@ -77,6 +78,11 @@ std::optional<PodTemplate> find_pod_template(const GroupVersionResource& resourc
         return PodTemplate{holder["metadata"], holder["spec"], place.spec_path, place.kind};
     }
     return std::nullopt;
+}
+
+bool holds_pods(std::string_view group, std::string_view resource) {
+    return std::any_of(kPlaces.begin(), kPlaces.end(),
+                       [&](const Place& place) { return place.resource == resource && place.group == group; });
 }
 
 bool has_controller_owner(Json metadata, std::string_view kind) {

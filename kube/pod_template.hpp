@@ -64,6 +64,9 @@ private:
 // The pod or pod template in `object`, an object of that resource; nullopt for resources that hold none.
 std::optional<PodTemplate> find_pod_template(const GroupVersionResource& resource, Json object);
 
+// Is it one of the resources that `find_pod_template` knows?
+bool holds_pods(std::string_view group, std::string_view resource);
+
 // True if the object has an owner reference with `controller: true`; with `kind`, of that kind.
 bool has_controller_owner(Json metadata, std::string_view kind = {});
 

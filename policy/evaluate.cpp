@@ -7,6 +7,7 @@
 #include "policy/findings.hpp"
 #include "policy/lock/assurance.hpp"
 #include "policy/owner.hpp"
+#include "policy/rules/rule.hpp"
 
 namespace fluxgate::policy {
 
@@ -18,16 +19,11 @@ struct LockOutcome {
     bool only_writers = true;
 };
 
-// The pod template that workload rules judge. None for deletes and connections, and none for an update that leaves the
-// template as it is: a label, finalizer or status write must not stick on a violation that is there already.
-std::optional<kube::PodTemplate> template_to_judge(const kube::Review& review) {
+// The pod template in the requested state, or in the one before. Deletes and connections bring no workload.
+std::optional<kube::PodTemplate> template_in(const kube::Review& review, kube::Json object) {
     if (review.operation != kube::Operation::create && review.operation != kube::Operation::update) return std::nullopt;
-    auto pod = kube::find_pod_template(review.resource, review.object);
+    auto pod = kube::find_pod_template(review.resource, object);
     if (!pod || pod->spec.absent_or_null()) return std::nullopt;
-    if (review.operation == kube::Operation::update) {
-        const auto before = kube::find_pod_template(review.resource, review.old_object);
-        if (before && kube::equal(before->spec, pod->spec)) return std::nullopt;
-    }
     return pod;
 }
 
@@ -37,29 +33,88 @@ Action action_of(const Actions& actions) {
     return actions.warn ? Action::warn : Action::audit;
 }
 
+// Found once, when the first rule asks.
+class Template {
+public:
+    const kube::PodTemplate* get(const kube::Review& review, kube::Json object) {
+        if (!looked_for_) {
+            looked_for_ = true;
+            pod_ = template_in(review, object);
+        }
+        return pod_ ? &*pod_ : nullptr;
+    }
+
+private:
+    bool looked_for_ = false;
+    std::optional<kube::PodTemplate> pod_;
+};
+
 class Evaluation {
 public:
-    Evaluation(const kube::Review& review, const PolicySet& set) : review_(review), set_(set) {}
+    Evaluation(const kube::Review& review, const PolicySet& set, const Context& context)
+        : review_(review), set_(set), context_(context) {}
 
     Verdict run() {
         verdict_.assurance = read_assurance(review_.user);
         verdict_.effective = !(review_.dry_run && dry_run_stores_nothing(review_));
-        for (const Policy& policy : set_.policies) {
-            if (policy.match.matches(review_)) judge_by(policy);
-        }
+        set_.index.each_candidate(review_, [&](std::size_t i) {
+            const Policy& policy = set_.policies[i];
+            if (policy.match.matches(review_, context_)) judge_by(policy);
+        });
         conclude();
         return std::move(verdict_);
     }
 
 private:
     void judge_by(const Policy& policy) {
+        const Actions actions = policy.actions_for(review_.namespace_name, context_.now);
         for (const Rule& rule : policy.rules) {
-            Findings findings(verdict_, policy.name, rule.name, action_of(policy.actions));
-            if (const auto* lock = std::get_if<LockRule>(&rule.body)) judge_lock(*lock, findings);
-            if (const auto* resources = std::get_if<ResourcesRule>(&rule.body)) judge_workload(*resources, findings);
-            if (const auto* probes = std::get_if<ProbesRule>(&rule.body)) judge_workload(*probes, findings);
-            if (const auto* pod_security = std::get_if<PodSecurityRule>(&rule.body)) judge_workload(*pod_security, findings);
-            if (findings.count() > 0) remember(policy);
+            Findings findings(verdict_, policy.name, rule.name, action_of(actions));
+            std::visit([&](const auto& body) { judge(body, findings); }, rule.body);
+            if (findings.count() > 0) excuse(rule, findings);
+            if (findings.count() > 0) remember(policy, actions);
+        }
+    }
+
+    void judge(const LockRule& lock, Findings& findings) { judge_lock(lock, findings); }
+
+    template <WorkloadRule R>
+    void judge(const R& rule, Findings& findings) {
+        if (!R::concerns(review_)) return;
+        const kube::PodTemplate* pod = new_template_.get(review_, review_.object);
+        if (!pod) return;
+        if (const auto shape = pod->check_shape(); !shape) {
+            findings.add(shape.error().where, "something no API server stores", shape.error().message);
+            return;
+        }
+        rule.judge(*pod, findings);
+        if (findings.count() == 0 || review_.operation != kube::Operation::update) return;
+        const kube::PodTemplate* before = old_template_.get(review_, review_.old_object);
+        if (before && rule.same_inputs(*before, *pod)) findings.withdraw();
+    }
+
+    template <ObjectRule R>
+    void judge(const R& rule, Findings& findings) {
+        if (!review_.sub_resource.empty() || !R::understands(review_.resource.group, review_.resource.resource)) return;
+        if (review_.operation != kube::Operation::create && review_.operation != kube::Operation::update) return;
+        rule.judge(review_, review_.object, findings);
+        if (findings.count() == 0 || review_.operation != kube::Operation::update) return;
+        if (rule.same_inputs(review_, review_.old_object, review_.object)) findings.withdraw();
+    }
+
+    void excuse(const Rule& rule, Findings& findings) {
+        for (const std::size_t i : rule.exceptions) {
+            const Exception& exception = set_.exceptions[i];
+            if (!exception.active(review_, context_.now)) continue;
+            const std::size_t before = findings.count();
+            if (exception.containers.empty())
+                findings.withdraw();
+            else
+                findings.excuse([&](const Violation& violation) { return exception.excuses(violation); });
+            auto& used = verdict_.exceptions;
+            if (findings.count() < before && std::find(used.begin(), used.end(), exception.name) == used.end()) {
+                used.push_back(exception.name);
+            }
         }
     }
 
@@ -82,34 +137,13 @@ private:
         }
     }
 
-    template <class WorkloadRule>
-    void judge_workload(const WorkloadRule& rule, Findings& findings) {
-        if (!WorkloadRule::concerns(review_)) return;
-        const kube::PodTemplate* pod = the_template();
-        if (!pod) return;
-        if (const auto shape = pod->check_shape(); !shape) {
-            findings.add(shape.error().where, "something no API server stores", shape.error().message);
-            return;
-        }
-        rule.judge(*pod, findings);
-    }
-
-    // Found once, when the first workload rule asks.
-    const kube::PodTemplate* the_template() {
-        if (!template_looked_for_) {
-            template_looked_for_ = true;
-            template_ = template_to_judge(review_);
-        }
-        return template_ ? &*template_ : nullptr;
-    }
-
-    void remember(const Policy& policy) {
+    void remember(const Policy& policy, const Actions& actions) {
         if (verdict_.owner.empty()) verdict_.owner = describe_owner(review_);
         for (const std::string& criterion : policy.compliance) {
             auto& list = verdict_.compliance;
             if (std::find(list.begin(), list.end(), criterion) == list.end()) list.push_back(criterion);
         }
-        if (!policy.actions.deny) return;
+        if (!actions.deny) return;
         verdict_.allowed = false;
         if (verdict_.guidance.empty()) verdict_.guidance = fill_in_owner(policy.guidance);
     }
@@ -128,20 +162,23 @@ private:
         }
         if (lock_.matched && lock_.only_writers)
             verdict_.write_class = WriteClass::routine;
-        else if (lock_.matched || !verdict_.violations.empty())
+        else if (lock_.matched || !verdict_.violations.empty() || !verdict_.exceptions.empty())
             verdict_.write_class = WriteClass::exceptional;
     }
 
     const kube::Review& review_;
     const PolicySet& set_;
+    const Context& context_;
     Verdict verdict_;
     LockOutcome lock_;
-    bool template_looked_for_ = false;
-    std::optional<kube::PodTemplate> template_;
+    Template new_template_;
+    Template old_template_;
 };
 
 }  // namespace
 
-Verdict evaluate(const kube::Review& review, const PolicySet& set) { return Evaluation(review, set).run(); }
+Verdict evaluate(const kube::Review& review, const PolicySet& set, const Context& context) {
+    return Evaluation(review, set, context).run();
+}
 
 }  // namespace fluxgate::policy

@@ -4,6 +4,7 @@
 // Pure: values in, a value out; no clock, no network, no file. Allocates nothing when nothing is found.
 
 #include "kube/admission_review.hpp"
+#include "policy/context.hpp"
 #include "policy/policy_set.hpp"
 #include "policy/verdict.hpp"
 
@@ -11,6 +12,6 @@ namespace fluxgate::policy {
 
 // Judges one review by every policy of the set and finds all violations, not the first. The views in the verdict live as
 // long as the set.
-Verdict evaluate(const kube::Review& review, const PolicySet& set);
+Verdict evaluate(const kube::Review& review, const PolicySet& set, const Context& context);
 
 }  // namespace fluxgate::policy

@@ -13,8 +13,11 @@ namespace fluxgate::policy {
 
 class Glob {
 public:
-    // Error invalid_argument: empty, longer than 253, or a character that no Kubernetes name has.
-    static Result<Glob> compile(std::string_view pattern);
+    // What the matched text can be: the name of an object, or the name of a user or group, which comes from outside Kubernetes.
+    enum class Alphabet { names, identities };
+
+    // Error invalid_argument: empty, too long (253, identities 1,024), or a character that no such text has.
+    static Result<Glob> compile(std::string_view pattern, Alphabet alphabet = Alphabet::names);
 
     bool matches(std::string_view name) const;
     const std::string& text() const { return pattern_; }

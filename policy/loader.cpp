@@ -1,234 +1,36 @@
 #include "policy/loader.hpp"
 
 #include <algorithm>
-#include <array>
 #include <fstream>
 #include <map>
-#include <sstream>
 
 #include <fmt/format.h>
 
 #include "base/digest.hpp"
 #include "kube/manifest.hpp"
+#include "policy/decode_policy.hpp"
 
 namespace fluxgate::policy {
 
 namespace {
 
 constexpr std::string_view kApiVersion = "fluxgate.dev/v1alpha1";
-// So that a denial has room for violations; limits.message_bytes_max.
-constexpr std::size_t kGuidanceBytesMax = 300;
-
-bool is_name(std::string_view text) {
-    return !text.empty() && text.size() <= 63 && text.front() != '-' && text.back() != '-' &&
-           std::all_of(text.begin(), text.end(),
-                       [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.'; });
-}
-
-std::string decode_name(Mapping& fields, std::string_view key) {
-    std::string name = fields.required_string(key);
-    if (!name.empty() && !is_name(name)) fields.problem(key, "expected lower-case letters, digits, '-' and '.', at most 63 characters");
-    return name;
-}
-
-std::vector<Glob> decode_globs(Mapping& fields, std::string_view key) {
-    std::vector<Glob> globs;
-    fields.each(key, [&](const kube::Node& item, const std::string& what) {
-        if (item.kind() != kube::Node::Kind::string) {
-            fields.problems().add(Errc::wrong_type, item.position(),
-                                  fmt::format("{}: expected a string, have {}", what, kube::describe(item.kind())));
-            return;
-        }
-        auto glob = Glob::compile(item.text());
-        if (glob)
-            globs.push_back(std::move(*glob));
-        else
-            fields.problems().add(Errc::invalid_policy, item.position(), what + ": " + glob.error().message);
-    });
-    return globs;
-}
-
-// An empty list of conditions would match everything, though it reads as if it matched nothing.
-void refuse_if_empty(Mapping& fields, const kube::Node& node, std::string_view key) {
-    const kube::Node* list = node.find(key);
-    if (!list || (list->kind() != kube::Node::Kind::null && (list->kind() != kube::Node::Kind::sequence || !list->items().empty()))) return;
-    fields.problem(key, "is an empty list, which would be no condition; leave it out to match any");
-}
-
-Operations decode_operations(Mapping& fields) {
-    Operations operations;
-    fields.required("operations", "a list such as [CREATE, UPDATE] or [\"*\"]");
-    fields.each("operations", [&](const kube::Node& item, const std::string& what) {
-        const auto index = one_of(item, what, {"CREATE", "UPDATE", "DELETE", "CONNECT", "*"}, fields.problems());
-        if (!index) return;
-        if (*index == 4)
-            operations = Operations::all();
-        else
-            operations = operations.with(static_cast<kube::Operation>(*index));
-    });
-    const kube::Node* list = fields.field("operations");
-    if (list && list->kind() == kube::Node::Kind::sequence && list->items().empty()) fields.problem("operations", "names nothing");
-    return operations;
-}
-
-static_assert(static_cast<int>(kube::Operation::create) == 0 && static_cast<int>(kube::Operation::connect) == 3,
-              "decode_operations counts on this order");
-
-// A pattern that no request can match would make a policy that does nothing and looks as if it did.
-bool can_match(std::string_view pattern) {
-    return pattern == "*" || (!pattern.empty() && std::all_of(pattern.begin(), pattern.end(), [](char c) {
-               return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
-           }));
-}
-bool can_match_group(std::string_view pattern) { return pattern.empty() || can_match(pattern); }
-bool can_match_resource(std::string_view pattern) {
-    const std::size_t slash = pattern.find('/');
-    return can_match(pattern.substr(0, slash)) && (slash == std::string_view::npos || can_match(pattern.substr(slash + 1)));
-}
-
-std::vector<ResourceRule> decode_resource_rules(Mapping& fields, std::string_view key) {
-    std::vector<ResourceRule> rules;
-    fields.each(key, [&](const kube::Node& item, const std::string& what) {
-        Mapping entry(item, what, fields.problems());
-        const auto required_list = [&](std::string_view name, bool (*good)(std::string_view), std::string_view expected) {
-            entry.required(name, "a list of strings");
-            entry.each(name, [&](const kube::Node& one, const std::string& which) {
-                if (one.kind() != kube::Node::Kind::string || good(one.text())) return;
-                fields.problems().add(Errc::invalid_policy, one.position(),
-                                      fmt::format("{}: \"{}\" can match nothing; expected {}", which, one.text(), expected));
-            });
-            std::vector<std::string> list = entry.strings(name);
-            const kube::Node* node = entry.field(name);
-            if (node && node->kind() == kube::Node::Kind::sequence && node->items().empty()) entry.problem(name, "names nothing");
-            return list;
-        };
-        ResourceRule rule;
-        rule.api_groups = required_list("apiGroups", can_match_group, "a group such as apps, \"\" for the core group, or \"*\"");
-        rule.api_versions = entry.strings("apiVersions");
-        rule.resources =
-            required_list("resources", can_match_resource, "a plural in lower case such as pods, pods/exec, \"*/scale\", \"*\" or \"*/*\"");
-        rule.operations = decode_operations(entry);
-        entry.not_implemented("resourceNames");
-        entry.not_implemented("scope");
-        entry.finish();
-        rules.push_back(std::move(rule));
-    });
-    return rules;
-}
-
-Match decode_match(const kube::Node& node, Problems& problems) {
-    Mapping fields(node, "spec.match", problems);
-    Match match;
-    match.namespaces = decode_globs(fields, "namespaces");
-    match.exclude_namespaces = decode_globs(fields, "excludeNamespaces");
-    match.names = decode_globs(fields, "names");
-    match.resource_rules = decode_resource_rules(fields, "resourceRules");
-    match.exclude_resource_rules = decode_resource_rules(fields, "excludeResourceRules");
-    for (const std::string_view key : {"namespaces", "names", "resourceRules"}) refuse_if_empty(fields, node, key);
-    for (const std::string_view key : {"namespaceSelector", "objectSelector", "subjects", "excludeSubjects"}) fields.not_implemented(key);
-    fields.finish();
-    return match;
-}
-
-Actions decode_actions(Mapping& fields) {
-    if (!fields.field("validationActions")) return Actions{};
-    Actions actions{false, false, false};
-    fields.each("validationActions", [&](const kube::Node& item, const std::string& what) {
-        const auto index = one_of(item, what, {"Deny", "Warn", "Audit"}, fields.problems());
-        if (index == 0) actions.deny = true;
-        if (index == 1) actions.warn = true;
-        if (index == 2) actions.audit = true;
-    });
-    if (!actions.deny && !actions.warn && !actions.audit) fields.problem("validationActions", "must name Deny, Warn or Audit");
-    if (actions.deny && actions.warn) fields.problem("validationActions", "Deny and Warn must not stand together: the denial says it all");
-    return actions;
-}
-
-// The rule bodies by their field name; what the schema has and this version does not is in kPlannedBodies.
-constexpr std::array<std::string_view, 4> kBodies{"lock", "resources", "probes", "podSecurity"};
-constexpr std::array<std::string_view, 7> kPlannedBodies{"images",   "requiredMetadata", "availability", "serviceAccount",
-                                                         "services", "ingress",          "defaults"};
-
-void decode_rule(const kube::Node& item, const std::string& what, Policy& policy, Problems& problems) {
-    Mapping fields(item, what, problems);
-    Rule rule;
-    rule.name = decode_name(fields, "name");
-    std::size_t bodies = 0;
-    for (const std::string_view key : kBodies) {
-        const kube::Node* node = fields.field(key);
-        if (!node) continue;
-        ++bodies;
-        Mapping body(*node, fields.name_of(key), problems);
-        if (key == "lock") rule.body = LockRule::decode(body);
-        if (key == "resources") rule.body = ResourcesRule::decode(body);
-        if (key == "probes") rule.body = ProbesRule::decode(body);
-        if (key == "podSecurity") rule.body = PodSecurityRule::decode(body);
-    }
-    for (const std::string_view key : kPlannedBodies) {
-        if (!item.find(key)) continue;
-        ++bodies;
-        fields.not_implemented(key);
-    }
-    fields.finish();
-    if (bodies != 1 && item.kind() == kube::Node::Kind::mapping) {
-        problems.add(Errc::invalid_policy, item.position(),
-                     fmt::format("{}: expected exactly one of {}; have {}", what, fmt::join(kBodies, ", "), bodies));
-    }
-    for (const Rule& other : policy.rules) {
-        if (!rule.name.empty() && other.name == rule.name)
-            fields.problem("name", "another rule of this policy is named \"" + rule.name + "\"");
-    }
-    policy.rules.push_back(std::move(rule));
-}
-
-Policy decode_policy(const kube::Node& root, Problems& problems) {
-    Policy policy;
-    Mapping document(root, "GuardPolicy", problems);
-    document.string("apiVersion");
-    document.string("kind");
-    if (const kube::Node* metadata = document.required("metadata", "a mapping with a name")) {
-        Mapping fields(*metadata, "metadata", problems);
-        policy.name = decode_name(fields, "name");
-        fields.field("labels");  // Kustomize adds them; they mean nothing to us
-        fields.field("annotations");
-        fields.finish();
-    }
-    const kube::Node* spec = document.required("spec", "a mapping with rules");
-    document.finish();
-    if (!spec) return policy;
-
-    Mapping fields(*spec, "spec", problems);
-    policy.description = fields.string("description");
-    policy.compliance = fields.strings("compliance");
-    policy.guidance = fields.string("guidance");
-    if (policy.guidance.size() > kGuidanceBytesMax) {
-        fields.problem("guidance", fmt::format("is {} bytes long; at most {} leave room for the violations", policy.guidance.size(),
-                                               kGuidanceBytesMax));
-    }
-    policy.actions = decode_actions(fields);
-    if (const kube::Node* match = fields.field("match")) policy.match = decode_match(*match, problems);
-    for (const std::string_view key : {"namespaceActions", "enforceFrom"}) fields.not_implemented(key);
-    fields.required("rules", "a list of rules");
-    fields.each("rules", [&](const kube::Node& item, const std::string& what) { decode_rule(item, what, policy, problems); });
-    const kube::Node* rules = fields.field("rules");
-    if (rules && rules->kind() == kube::Node::Kind::sequence && rules->items().empty())
-        fields.problem("rules", "must have at least one rule");
-    fields.finish();
-    return policy;
-}
 
 class Compiler {
 public:
-    explicit Compiler(const Limits& limits) : limits_(limits), problems_(limits.policy_errors_max) {}
+    explicit Compiler(const CompileOptions& options) : options_(options), problems_(options.limits.policy_errors_max) {}
 
     void add(const PolicyFile& file) {
         problems_.in_file(file.name);
-        const kube::ReadResult read = kube::read_manifests(file.text, limits_);
+        const kube::ReadResult read = kube::read_manifests(file.text, options_.limits);
         for (const kube::ReadProblem& problem : read.problems) problems_.add(problem.code, problem.position, problem.message);
         for (const kube::Document& document : read.documents) add_document(document.root);
     }
 
     CompileResult finish(std::string digest) {
+        for (std::size_t i = 0; i < references_.size(); ++i) {
+            for (const RuleReference& reference : references_[i]) resolve(reference, i);
+        }
         if (set_.policies.empty() && problems_.empty()) {
             problems_.in_file("(policies)");
             problems_.add(Errc::invalid_policy, {},
@@ -237,6 +39,8 @@ public:
         CompileResult result{nullptr, problems_.list(), problems_.omitted()};
         if (!problems_.empty()) return result;
         set_.digest = std::move(digest);
+        set_.options = options_;
+        set_.index = Index(set_.policies);
         result.set = std::make_shared<const PolicySet>(std::move(set_));
         return result;
     }
@@ -255,29 +59,63 @@ private:
                          fmt::format("apiVersion: expected {}", kApiVersion));
         }
         if (!kind) {
-            problems.add(Errc::missing_field, root.position(), "kind is missing: expected GuardPolicy");
+            problems.add(Errc::missing_field, root.position(), "kind is missing: expected GuardPolicy or GuardException");
             return;
         }
-        const auto index = one_of(*kind, "kind", {"GuardPolicy", "WriterProfile", "GuardException", "BreakGlass", "PolicyTest"}, problems);
-        if (!index) return;
-        if (*index != 0) {
+        const auto index = one_of(*kind, "kind", {"GuardPolicy", "GuardException", "WriterProfile", "BreakGlass", "PolicyTest"}, problems);
+        if (index == 0) {
+            Policy policy = decode_policy(root, options_, problems);
+            expect_new_name("policy", policy.name, root);
+            set_.policies.push_back(std::move(policy));
+        } else if (index == 1) {
+            ExceptionFile file = decode_exception(root, options_, problems);
+            expect_new_name("exception", file.exception.name, root);
+            set_.exceptions.push_back(std::move(file.exception));
+            references_.push_back(std::move(file.references));
+        } else if (index) {
             problems.add(Errc::not_implemented, kind->position(),
-                         fmt::format("kind {} is not implemented in this version of Fluxgate; implemented: GuardPolicy", kind->text()));
-            return;
+                         fmt::format("kind {} is not implemented in this version of Fluxgate; implemented: GuardPolicy, GuardException",
+                                     kind->text()));
         }
-        Policy policy = decode_policy(root, problems);
-        const auto [first, is_new] = places_.emplace(policy.name, problems.file());
-        if (!is_new && !policy.name.empty()) {
-            problems.add(Errc::invalid_policy, root.position(),
-                         fmt::format("metadata.name: a policy named \"{}\" is already in {}", policy.name, first->second));
-        }
-        set_.policies.push_back(std::move(policy));
     }
 
-    const Limits& limits_;
+    void expect_new_name(std::string_view what, const std::string& name, const kube::Node& root) {
+        const auto [first, is_new] = places_.emplace(fmt::format("{} {}", what, name), problems_.file());
+        if (is_new || name.empty()) return;
+        problems_.add(Errc::invalid_policy, root.position(),
+                      fmt::format("metadata.name: another {} named \"{}\" is in {}", what, name, first->second));
+    }
+
+    // A rule must exist, or the exception is a mistake that shows only on the day it is needed; and it must be no lock.
+    void resolve(const RuleReference& reference, std::size_t exception) {
+        problems_.in_file(reference.file);
+        const auto refuse = [&](const std::string& message) {
+            problems_.add(Errc::invalid_policy, reference.position, reference.what + ": " + message);
+        };
+        std::vector<std::string> names;
+        for (Policy& policy : set_.policies) {
+            names.push_back(policy.name);
+            if (policy.name != reference.policy) continue;
+            std::vector<std::string> rules;
+            for (Rule& rule : policy.rules) {
+                rules.push_back(rule.name);
+                if (rule.name != reference.rule) continue;
+                if (std::holds_alternative<LockRule>(rule.body))
+                    return refuse(fmt::format("\"{}\" is a lock; exceptions are for workload rules, the lock is opened by a BreakGlass grant",
+                                              rule.name));
+                rule.exceptions.push_back(exception);
+                return;
+            }
+            return refuse(fmt::format("policy \"{}\" has no rule \"{}\"{}", policy.name, reference.rule, did_you_mean(reference.rule, rules)));
+        }
+        refuse(fmt::format("no policy is named \"{}\"{}", reference.policy, did_you_mean(reference.policy, names)));
+    }
+
+    const CompileOptions& options_;
     Problems problems_;
     PolicySet set_;
-    std::map<std::string, std::string> places_;  // policy name → file
+    std::vector<std::vector<RuleReference>> references_;  // of each exception
+    std::map<std::string, std::string> places_;           // "policy NAME" → file
 };
 
 std::string digest_of(const std::vector<PolicyFile>& files) {
@@ -318,8 +156,8 @@ Result<std::vector<PolicyFile>> read_policy_directory(const std::filesystem::pat
     return files;
 }
 
-CompileResult compile(const std::vector<PolicyFile>& files, const Limits& limits) {
-    Compiler compiler(limits);
+CompileResult compile(const std::vector<PolicyFile>& files, const CompileOptions& options) {
+    Compiler compiler(options);
     for (const PolicyFile& file : files) compiler.add(file);
     return compiler.finish(digest_of(files));
 }

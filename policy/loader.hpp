@@ -33,6 +33,6 @@ struct CompileResult {
 };
 
 // Pure. A set without any GuardPolicy is a problem: it would protect nothing and look as if it did.
-CompileResult compile(const std::vector<PolicyFile>& files, const Limits& limits);
+CompileResult compile(const std::vector<PolicyFile>& files, const CompileOptions& options);
 
 }  // namespace fluxgate::policy

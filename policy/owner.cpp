@@ -22,9 +22,7 @@ std::string owner_in(kube::Json object) {
 std::string describe_owner(const kube::Review& review) {
     if (std::string owner = owner_in(review.old_object); !owner.empty()) return owner;
     if (std::string owner = owner_in(review.object); !owner.empty()) return owner;
-    const bool can_carry_labels = review.sub_resource.empty() || review.sub_resource == "status" ||
-                                  review.sub_resource == "ephemeralcontainers" || review.sub_resource == "resize";
-    if (!can_carry_labels) return fmt::format("unknown ({} carries no labels)", review.resource_name());
+    if (!review.carries_labels()) return fmt::format("unknown ({} carries no labels)", review.resource_name());
     return "none (no labels of Flux)";
 }
 

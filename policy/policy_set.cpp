@@ -3,20 +3,44 @@
 #include <algorithm>
 #include <numeric>
 
+#include "policy/rules/rule.hpp"
+
 namespace fluxgate::policy {
 
-bool Match::matches(const kube::Review& review) const {
-    if (!namespaces.empty() && !any_matches(namespaces, review.namespace_name)) return false;
-    if (any_matches(exclude_namespaces, review.namespace_name)) return false;
-    const auto covers = [&](const ResourceRule& rule) { return rule.matches(review); };
-    if (!resource_rules.empty() && std::none_of(resource_rules.begin(), resource_rules.end(), covers)) return false;
-    if (std::any_of(exclude_resource_rules.begin(), exclude_resource_rules.end(), covers)) return false;
-    return names.empty() || any_matches(names, review.object_name());
+Actions Policy::actions_for(std::string_view namespace_name, WallTime now) const {
+    const auto found = std::find_if(namespace_actions.begin(), namespace_actions.end(), [&](const NamespaceActions& entry) {
+        return any_matches(entry.namespaces, namespace_name);
+    });
+    const Actions chosen = found == namespace_actions.end() ? actions : found->actions;
+    if (chosen.deny && enforce_from && now < *enforce_from) return {.deny = false, .warn = true, .audit = true};
+    return chosen;
+}
+
+bool Exception::active(const kube::Review& review, WallTime now) const {
+    return now < expires_at && (namespaces.empty() || any_matches(namespaces, review.namespace_name)) &&
+           (names.empty() || any_matches_name(names, review));
+}
+
+bool Exception::excuses(const Violation& violation) const {
+    return containers.empty() || (!violation.container.empty() && any_matches(containers, violation.container));
 }
 
 std::size_t PolicySet::rule_count() const {
     return std::accumulate(policies.begin(), policies.end(), std::size_t{0},
                            [](std::size_t sum, const Policy& policy) { return sum + policy.rules.size(); });
+}
+
+bool understands(const RuleBody& body, std::string_view group, std::string_view resource) {
+    return std::visit(
+        [&]<class Body>(const Body&) {
+            if constexpr (WorkloadRule<Body>)
+                return kube::holds_pods(group, resource);
+            else if constexpr (ObjectRule<Body>)
+                return Body::understands(group, resource);
+            else
+                return true;  // the lock
+        },
+        body);
 }
 
 }  // namespace fluxgate::policy

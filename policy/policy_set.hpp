@@ -3,40 +3,64 @@
 // The compiled policies: what `evaluate` reads. Immutable once built, so any number of threads may share one; built by
 // policy/loader.hpp from files, as a whole or not at all.
 
+#include <array>
+#include <chrono>
 #include <cstddef>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
-#include "policy/glob.hpp"
+#include "base/clock.hpp"
+#include "base/limits.hpp"
+#include "policy/index.hpp"
 #include "policy/lock/lock.hpp"
-#include "policy/resource_rule.hpp"
+#include "policy/match.hpp"
 #include "policy/rules/pod_security.hpp"
 #include "policy/rules/probes.hpp"
 #include "policy/rules/resources.hpp"
 
 namespace fluxgate::policy {
 
-// All given conditions must hold; an empty list is no condition.
-struct Match {
-    std::vector<Glob> namespaces;  // on the name, so that relabelling is no escape
-    std::vector<Glob> exclude_namespaces;
-    std::vector<Glob> names;
-    std::vector<ResourceRule> resource_rules;
-    std::vector<ResourceRule> exclude_resource_rules;
-
-    bool matches(const kube::Review& review) const;
-};
-
 struct Actions {
     bool deny = true;
     bool warn = false;
     bool audit = false;
+
+    friend bool operator==(const Actions&, const Actions&) = default;
 };
+
+// What a rule demands. All but the lock have one of the two shapes of policy/rules/rule.hpp.
+using RuleBody = std::variant<LockRule, ResourcesRule, ProbesRule, PodSecurityRule>;
+
+// Can the rule have anything to say about objects of that resource?
+bool understands(const RuleBody& body, std::string_view group, std::string_view resource);
+
+// The resources that some rule understands and others do not, as group and plural: what the index must tell apart.
+inline constexpr std::array<std::pair<std::string_view, std::string_view>, 9> kKnownResources{{
+    {"", "pods"},
+    {"", "podtemplates"},
+    {"", "replicationcontrollers"},
+    {"apps", "deployments"},
+    {"apps", "replicasets"},
+    {"apps", "statefulsets"},
+    {"apps", "daemonsets"},
+    {"batch", "jobs"},
+    {"batch", "cronjobs"},
+}};
 
 struct Rule {
     std::string name;
-    std::variant<LockRule, ResourcesRule, ProbesRule, PodSecurityRule> body;
+    RuleBody body;
+    std::vector<std::size_t> exceptions;  // of the set, that name this rule
+};
+
+// Actions for some namespaces.
+struct NamespaceActions {
+    std::vector<Glob> namespaces;
+    Actions actions;
 };
 
 struct Policy {
@@ -45,13 +69,44 @@ struct Policy {
     std::string guidance;  // {owner} stands for the Kustomization or HelmRelease
     std::vector<std::string> compliance;
     Actions actions;
+    std::vector<NamespaceActions> namespace_actions;  // the first that names the namespace counts
+    std::optional<WallTime> enforce_from;             // until then Deny acts as Warn and Audit
     Match match;
     std::vector<Rule> rules;
+
+    Actions actions_for(std::string_view namespace_name, WallTime now) const;
+};
+
+// A dated exemption from workload rules. It lets nothing through on its own: it takes back what a rule found.
+struct Exception {
+    std::string name;
+    std::string reason;
+    std::string ticket;
+    WallTime expires_at;  // without effect from this moment on
+    std::vector<Glob> namespaces;
+    std::vector<Glob> names;
+    std::vector<Glob> containers;  // empty: the whole object
+
+    bool active(const kube::Review& review, WallTime now) const;
+    bool excuses(const Violation& violation) const;
+};
+
+// What a set is compiled with besides its files. A set remembers it, because the next set is judged by the same.
+struct CompileOptions {
+    Limits limits{};
+    bool namespace_labels = false;              // will the labels of namespaces be known? If not, namespaceSelector is refused
+    std::chrono::days exception_horizon{180};   // GuardExceptions end at most this far ahead of `now`
+    WallTime now{};
+    std::string own_namespace = "fluxgate-system";  // where ConfigMaps of policies are
 };
 
 struct PolicySet {
     std::vector<Policy> policies;  // in the order of file names and documents
-    std::string digest;            // "sha256:…" over names and texts of the files: which set judged
+    std::vector<Exception> exceptions;
+    std::string digest;  // "sha256:…" over names and texts of the files: which set judged
+    CompileOptions options;
+    Index index;
+
     std::size_t rule_count() const;
 };
 

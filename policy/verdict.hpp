@@ -28,6 +28,7 @@ struct Violation {
     std::string have;
     std::string want;
     Action action = Action::deny;
+    std::string container{};  // the one it is about; empty when it is about the object or the pod
 
     friend bool operator==(const Violation&, const Violation&) = default;
 };
@@ -62,6 +63,7 @@ struct Verdict {
     std::string owner;                    // "Kustomization flux-system/apps", or why it is not known; set when a rule was violated
     std::string guidance;                 // of the first policy that denies, with {owner} filled in
     std::vector<std::string> compliance;  // of the policies violated
+    std::vector<std::string> exceptions;  // the GuardExceptions without which there would be more violations
     std::optional<Error> error;           // set when no verdict could be reached
 
     // The only way from an error to a verdict: a denial that says why.

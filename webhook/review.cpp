@@ -80,9 +80,9 @@ std::string http_error(const Error& error) {
 
 Error our_mistake(const std::string& what) { return {Errc::internal, "an error inside Fluxgate: " + what, ""}; }
 
-policy::Verdict evaluate_or_refuse(Evaluate evaluate, const kube::Review& review, const policy::PolicySet& set) {
+policy::Verdict evaluate_or_refuse(Evaluate evaluate, const kube::Review& review, const policy::PolicySet& set, WallTime now) {
     try {
-        return evaluate(review, set);
+        return evaluate(review, set, {.now = now, .namespace_labels = std::nullopt});
     } catch (const std::exception& exception) {
         return policy::Verdict::undecided(our_mistake(exception.what()));
     } catch (...) {
@@ -144,7 +144,7 @@ Outcome Reviewer::judge_or_throw(std::string_view body, const policy::PolicySet&
     uid = review->uid;
 
     Outcome outcome;
-    policy::Verdict verdict = evaluate_or_refuse(evaluate_, *review, set);
+    policy::Verdict verdict = evaluate_or_refuse(evaluate_, *review, set, now);
     if (verdict.error) {
         outcome.error = to_string(verdict.error->code);
         verdict.allowed = false;  // whatever else it says, so that answer, record and metrics agree

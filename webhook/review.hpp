@@ -47,7 +47,7 @@ struct Outcome {
 };
 
 // policy::evaluate, or what a test puts in its place to see what becomes of our own mistakes.
-using Evaluate = policy::Verdict (*)(const kube::Review& review, const policy::PolicySet& set);
+using Evaluate = policy::Verdict (*)(const kube::Review& review, const policy::PolicySet& set, const policy::Context& context);
 
 // One per thread: reuses its parser from review to review.
 class Reviewer {

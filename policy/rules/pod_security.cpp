@@ -125,4 +125,8 @@ void PodSecurityRule::judge(const kube::PodTemplate& pod, Findings& findings) co
     if (run_as_user && minor_version >= 23) judge_run_as_user(pod, findings);
 }
 
+bool PodSecurityRule::same_inputs(const kube::PodTemplate& before, const kube::PodTemplate& after) const {
+    return kube::equal(before.spec, after.spec);
+}
+
 }  // namespace fluxgate::policy

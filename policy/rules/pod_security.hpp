@@ -25,6 +25,7 @@ struct PodSecurityRule {
     // Every request that can bring containers into a pod.
     static bool concerns(const kube::Review& review) { return review.sub_resource.empty() || review.sub_resource == "ephemeralcontainers"; }
     void judge(const kube::PodTemplate& pod, Findings& findings) const;
+    bool same_inputs(const kube::PodTemplate& before, const kube::PodTemplate& after) const;
 };
 
 // `latest`, and what newer versions are judged as.

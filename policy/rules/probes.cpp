@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "policy/rules/rule.hpp"
+
 namespace fluxgate::policy {
 
 namespace {
@@ -54,15 +56,23 @@ void ProbesRule::judge(const kube::PodTemplate& pod, Findings& findings) const {
         if (container.type != kube::ContainerType::container && container.type != kube::ContainerType::sidecar) return;
         for (const std::string& probe : all) {
             if (has_handler(container.json[probe])) continue;
-            findings.add(pod.path_of(container) + "." + probe, "(absent)", "a probe with httpGet, tcpSocket, exec or grpc");
+            findings.add(pod, container, probe, "(absent)", "a probe with httpGet, tcpSocket, exec or grpc");
         }
         if (any.empty()) return;
         const bool found =
             std::any_of(any.begin(), any.end(), [&](const std::string& probe) { return has_handler(container.json[probe]); });
         if (!found)
-            findings.add(pod.path_of(container), "(no " + fmt::format("{}", fmt::join(any, ", no ")) + ")",
+            findings.add(pod, container, "", "(no " + fmt::format("{}", fmt::join(any, ", no ")) + ")",
                          fmt::format("at least one of {}", fmt::join(any, ", ")));
     });
+}
+
+// A pod that its Job disowns is judged anew.
+bool ProbesRule::same_inputs(const kube::PodTemplate& before, const kube::PodTemplate& after) const {
+    return kube::has_controller_owner(before.metadata, "Job") == kube::has_controller_owner(after.metadata, "Job") &&
+           same_containers(before, after, [](kube::Json was, kube::Json is) {
+               return std::all_of(kProbes.begin(), kProbes.end(), [&](std::string_view probe) { return kube::equal(was[probe], is[probe]); });
+           });
 }
 
 }  // namespace fluxgate::policy

@@ -25,6 +25,7 @@ struct ProbesRule {
     static ProbesRule decode(Mapping& fields);
     static bool concerns(const kube::Review& review) { return review.sub_resource.empty(); }
     void judge(const kube::PodTemplate& pod, Findings& findings) const;
+    bool same_inputs(const kube::PodTemplate& before, const kube::PodTemplate& after) const;
 };
 
 }  // namespace fluxgate::policy

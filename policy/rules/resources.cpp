@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "kube/path.hpp"
+#include "policy/rules/rule.hpp"
 
 namespace fluxgate::policy {
 
@@ -23,10 +24,10 @@ public:
     ContainerResources(const kube::PodTemplate& pod, const kube::Container& container, Findings& findings)
         : pod_(pod), container_(container), own_(container.json["resources"]), pods_(pod.spec["resources"]), findings_(findings) {}
 
-    std::string path(std::string_view list, std::string_view resource) const {
-        std::string path = pod_.path_of(container_) + ".resources." + std::string(list);
-        kube::append_field(path, resource);
-        return path;
+    void add(std::string_view list, std::string_view resource, std::string have, std::string want) const {
+        std::string field = "resources." + std::string(list);
+        kube::append_field(field, resource);
+        findings_.add(pod_, container_, field, std::move(have), std::move(want));
     }
 
     std::optional<Stated> limit(std::string_view resource) { return first_of({own_["limits"][resource], pods_["limits"][resource]}); }
@@ -39,7 +40,7 @@ public:
         for (const std::string_view list : {"requests", "limits"}) {
             own_[list].each_member([&](std::string_view resource, kube::Json value) {
                 if (!value.absent_or_null() && !read(value))
-                    findings_.add(path(list, resource), show(value), "a quantity such as 100m or 128Mi");
+                    add(list, resource, show(value), "a quantity such as 100m or 128Mi");
             });
         }
     }
@@ -169,36 +170,41 @@ void ResourcesRule::judge(const kube::PodTemplate& pod, Findings& findings) cons
         ContainerResources resources(pod, container, findings);
         resources.report_unreadable();
         for (const std::string& resource : requests) {
-            if (!resources.request(resource)) findings.add(resources.path("requests", resource), "(absent)", "a " + resource + " request");
+            if (!resources.request(resource)) resources.add("requests", resource, "(absent)", "a " + resource + " request");
         }
         for (const std::string& resource : limits) {
-            if (!resources.limit(resource)) findings.add(resources.path("limits", resource), "(absent)", "a " + resource + " limit");
+            if (!resources.limit(resource)) resources.add("limits", resource, "(absent)", "a " + resource + " limit");
         }
         for (const Bound& bound : min) {
             const auto request = resources.request(bound.resource);
             if (!request && contains(requests, bound.resource)) continue;  // said already
             if (!request || request->quantity < bound.quantity)
-                findings.add(resources.path("requests", bound.resource), shown(request), "at least \"" + bound.text + "\"");
+                resources.add("requests", bound.resource, shown(request), "at least \"" + bound.text + "\"");
         }
         for (const Bound& bound : max) {
             const auto limit = resources.limit(bound.resource);
             const auto request = resources.request(bound.resource);
             if (request && request->quantity > bound.quantity && (!limit || limit->quantity <= bound.quantity)) {
-                findings.add(resources.path("requests", bound.resource), shown(request), "at most \"" + bound.text + "\"");
+                resources.add("requests", bound.resource, shown(request), "at most \"" + bound.text + "\"");
             }
             if (!limit && contains(limits, bound.resource)) continue;  // said already
             if (!limit || limit->quantity > bound.quantity)
-                findings.add(resources.path("limits", bound.resource), shown(limit), "at most \"" + bound.text + "\"");
+                resources.add("limits", bound.resource, shown(limit), "at most \"" + bound.text + "\"");
         }
         for (const Bound& bound : ratio) {
             const auto limit = resources.limit(bound.resource);
             const auto request = resources.request(bound.resource);
             if (limit && request && !kube::ratio_exceeds(limit->quantity, request->quantity, bound.quantity)) continue;
             if (!limit && contains(limits, bound.resource)) continue;
-            findings.add(resources.path("limits", bound.resource), shown(limit),
+            resources.add("limits", bound.resource, shown(limit),
                          "at most " + bound.text + " times the request (" + shown(request) + ")");
         }
     });
+}
+
+bool ResourcesRule::same_inputs(const kube::PodTemplate& before, const kube::PodTemplate& after) const {
+    return kube::equal(before.spec["resources"], after.spec["resources"]) &&
+           same_containers(before, after, [](kube::Json was, kube::Json is) { return kube::equal(was["resources"], is["resources"]); });
 }
 
 }  // namespace fluxgate::policy

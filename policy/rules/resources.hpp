@@ -42,6 +42,7 @@ struct ResourcesRule {
     // CREATE and UPDATE of pods and templates, and pods/resize.
     static bool concerns(const kube::Review& review) { return review.sub_resource.empty() || review.sub_resource == "resize"; }
     void judge(const kube::PodTemplate& pod, Findings& findings) const;
+    bool same_inputs(const kube::PodTemplate& before, const kube::PodTemplate& after) const;
 };
 
 }  // namespace fluxgate::policy

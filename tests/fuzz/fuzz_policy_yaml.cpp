@@ -65,7 +65,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         FLUXGATE_REQUIRE(again.documents.size() == 1 && to_json(again.documents[0].root) == json);
     }
 
-    const policy::CompileResult compiled = policy::compile({{"fuzz.yaml", std::string(text)}}, limits);
+    const policy::CompileResult compiled = policy::compile({{"fuzz.yaml", std::string(text)}}, policy::CompileOptions{.limits = limits});
     FLUXGATE_REQUIRE((compiled.set != nullptr) == compiled.problems.empty());
     FLUXGATE_REQUIRE(result.problems.empty() || compiled.set == nullptr);
     return 0;

@@ -22,7 +22,7 @@ namespace {
 std::shared_ptr<const policy::PolicySet> demo_policies() {
     const auto files = policy::read_policy_directory(std::filesystem::path(FLUXGATE_SOURCE_DIR) / "cli/demo/policies", Limits{});
     FLUXGATE_REQUIRE(files.has_value());
-    const policy::CompileResult compiled = policy::compile(*files, Limits{});
+    const policy::CompileResult compiled = policy::compile(*files, policy::CompileOptions{});
     FLUXGATE_REQUIRE(compiled.set != nullptr);
     return compiled.set;
 }

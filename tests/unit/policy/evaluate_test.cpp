@@ -77,7 +77,7 @@ using Names = std::vector<std::string>;
 TEST_CASE("all violations of all policies are found, in the order of policies and rules") {
     const auto set = sample::compiled({with_actions("Deny", std::string(kLockRule) + "," + std::string(kLimit), "a"),
                                        with_actions("Warn", kProbe, "b"), with_actions("Deny", kProbe, "c")});
-    const Verdict verdict = evaluate(*Read(bad()), *set);
+    const Verdict verdict = evaluate(*Read(bad()), *set, {});
     CHECK_FALSE(verdict.allowed);
     CHECK(names_of(verdict) == Names{"a/lock", "a/limits", "b/probes", "c/probes"});
     CHECK(verdict.violations[2].action == Action::warn);
@@ -99,7 +99,7 @@ TEST_CASE("what a violation does depends on the actions of its policy") {
     for (const Row& row : rows) {
         for (const std::string_view rule : {kLockRule, kProbe}) {
             INFO(row.actions << " " << rule);
-            const Verdict verdict = evaluate(*Read(bad()), *sample::compiled(with_actions(row.actions, rule)));
+            const Verdict verdict = evaluate(*Read(bad()), *sample::compiled(with_actions(row.actions, rule)), {});
             CHECK(verdict.allowed == row.allowed);
             CHECK(verdict.warnings.size() == row.warnings);
             REQUIRE(verdict.violations.size() == 1);
@@ -145,7 +145,7 @@ TEST_CASE("the class of a write says what the log must promise") {
         Request request;
         request.user = row.user;
         request.object = row.object;
-        const Verdict verdict = evaluate(*Read(request), *sample::compiled(row.policies));
+        const Verdict verdict = evaluate(*Read(request), *sample::compiled(row.policies), {});
         CHECK(verdict.write_class == row.write_class);
         CHECK(verdict.allowed == row.allowed);
         CHECK(verdict.effective);
@@ -156,7 +156,7 @@ TEST_CASE("a dry run is relaxed by the lock, not by workload rules") {
     Request request = bad();
     request.dry_run = true;
     const auto set = sample::compiled(with_actions("Deny", std::string(kLockRule) + "," + std::string(kProbe)));
-    const Verdict verdict = evaluate(*Read(request), *set);
+    const Verdict verdict = evaluate(*Read(request), *set, {});
     CHECK_FALSE(verdict.allowed);
     CHECK_FALSE(verdict.effective);
     CHECK(names_of(verdict) == Names{"p/probes"});
@@ -165,7 +165,7 @@ TEST_CASE("a dry run is relaxed by the lock, not by workload rules") {
 TEST_CASE("a match narrows a policy by namespace, name and resource") {
     const auto applies = [](std::string_view match, Request request) {
         return !evaluate(*Read(request), *sample::compiled(sample::policy("  match: {" + std::string(match) +
-                                                                          "}\n  rules: [{name: r, lock: {writers: [flux]}}]\n")))
+                                                                          "}\n  rules: [{name: r, lock: {writers: [flux]}}]\n")), {})
                     .allowed;
     };
     const auto in = [](std::string name_space, std::string name = "web") {
@@ -208,8 +208,8 @@ TEST_CASE("a namespace is in itself, so that a lock covers its Namespace object"
     for (const std::string name_space : {"production", ""}) {
         INFO(name_space);
         request.namespace_name = name_space;
-        CHECK_FALSE(evaluate(*Read(sample::with_operation(request, "DELETE")), *set).allowed);
-        CHECK_FALSE(evaluate(*Read(sample::with_operation(request, "UPDATE")), *set).allowed);
+        CHECK_FALSE(evaluate(*Read(sample::with_operation(request, "DELETE")), *set, {}).allowed);
+        CHECK_FALSE(evaluate(*Read(sample::with_operation(request, "UPDATE")), *set, {}).allowed);
     }
 }
 
@@ -241,34 +241,34 @@ TEST_CASE("workload rules find the pods of every kind that has some") {
         request.group = row.group;
         request.resource = row.resource;
         request.object = row.object;
-        const Verdict verdict = evaluate(*Read(request), *set);
+        const Verdict verdict = evaluate(*Read(request), *set, {});
         REQUIRE(verdict.violations.size() == 1);
         CHECK(verdict.violations[0].path == row.path + R"(.containers[name="web"].resources.limits.memory)");
         request.group = "example.com";  // the same name in another group holds no pods that we know
-        CHECK(evaluate(*Read(request), *set).violations.empty());
+        CHECK(evaluate(*Read(request), *set, {}).violations.empty());
     }
 }
 
 TEST_CASE("an update that leaves the pods as they are is not judged again") {
     const auto set = sample::compiled(with_actions("Deny", kLimit));
     Request request = bad("UPDATE");
-    CHECK(evaluate(*Read(request), *set).allowed);
+    CHECK(evaluate(*Read(request), *set, {}).allowed);
     // A label and a finalizer; members in another order.
     request.object = R"({"metadata":{"name":"web","labels":{"a":"b"},"finalizers":[]},"spec":{"containers":[{"image":"x","name":"web"}]}})";
     request.old_object = R"({"metadata":{"name":"web","finalizers":["x"]},"spec":{"containers":[{"name":"web","image":"x"}]}})";
-    CHECK(evaluate(*Read(request), *set).allowed);
+    CHECK(evaluate(*Read(request), *set, {}).allowed);
     request.object = R"({"metadata":{"name":"web"},"spec":{"containers":[{"name":"web","image":"y"}]}})";
-    CHECK_FALSE(evaluate(*Read(request), *set).allowed);
+    CHECK_FALSE(evaluate(*Read(request), *set, {}).allowed);
     request.old_object = R"({"metadata":{"name":"web"},"spec":null})";
-    CHECK_FALSE(evaluate(*Read(request), *set).allowed);
+    CHECK_FALSE(evaluate(*Read(request), *set, {}).allowed);
 }
 
 TEST_CASE("deletes and connections have no pods to judge") {
     const auto set = sample::compiled(with_actions("Deny", kLimit));
-    CHECK(evaluate(*Read(bad("DELETE")), *set).allowed);
+    CHECK(evaluate(*Read(bad("DELETE")), *set, {}).allowed);
     Request exec = bad("CONNECT");
     exec.sub_resource = "exec";
-    CHECK(evaluate(*Read(exec), *set).allowed);
+    CHECK(evaluate(*Read(exec), *set, {}).allowed);
 }
 
 TEST_CASE("pods of a shape that no API server stores are refused, not skipped") {
@@ -278,14 +278,14 @@ TEST_CASE("pods of a shape that no API server stores are refused, not skipped") 
         INFO(spec);
         Request request;
         request.object = R"({"spec":)" + std::string(spec) + "}";
-        const Verdict verdict = evaluate(*Read(request), *set);
+        const Verdict verdict = evaluate(*Read(request), *set, {});
         CHECK_FALSE(verdict.allowed);
         CHECK(verdict.violations.size() == 1);
     }
     Request empty;
     empty.resource = "replicationcontrollers";
     empty.object = R"({"spec":{"template":null}})";
-    CHECK(evaluate(*Read(empty), *set).allowed);
+    CHECK(evaluate(*Read(empty), *set, {}).allowed);
 }
 
 TEST_CASE("more violations than the log takes are counted, and never turn a denial into an allow") {
@@ -297,7 +297,7 @@ TEST_CASE("more violations than the log takes are counted, and never turn a deni
 
     // The first policy only audits and fills the list; the second denies.
     const auto set = sample::compiled({with_actions("Audit", all_probes, "a"), with_actions("Deny", kLockRule, "b")});
-    const Verdict verdict = evaluate(*Read(request), *set);
+    const Verdict verdict = evaluate(*Read(request), *set, {});
     CHECK_FALSE(verdict.allowed);
     CHECK(verdict.violations.size() <= kViolationsMax);
     CHECK(verdict.violations.size() + verdict.violations_omitted == 18'001);
@@ -306,13 +306,13 @@ TEST_CASE("more violations than the log takes are counted, and never turn a deni
     CHECK(verdict.violations.back().policy == "b");
 
     const auto all_deny = sample::compiled({with_actions("Deny", all_probes, "a"), with_actions("Deny", kLimit, "b")});
-    const Verdict full = evaluate(*Read(request), *all_deny);
+    const Verdict full = evaluate(*Read(request), *all_deny, {});
     CHECK_FALSE(full.allowed);
     CHECK(full.violations.size() == kViolationsMax);
     CHECK(full.violations_omitted == 24'000 - kViolationsMax);
 
     // Only warnings: allowed, but remembered.
-    const Verdict warned = evaluate(*Read(request), *sample::compiled(with_actions("Warn", all_probes)));
+    const Verdict warned = evaluate(*Read(request), *sample::compiled(with_actions("Warn", all_probes)), {});
     CHECK(warned.allowed);
     CHECK(warned.write_class == WriteClass::exceptional);
 }
@@ -338,14 +338,14 @@ TEST_CASE("a denial names owner, guidance and what it is about") {
     Request request = sample::with_operation(Request{}, "UPDATE");
     request.old_object =
         R"({"metadata":{"name":"web","labels":{"kustomize.toolkit.fluxcd.io/name":"apps","kustomize.toolkit.fluxcd.io/namespace":"flux-system"}}})";
-    const Verdict verdict = evaluate(*Read(request), *set);
+    const Verdict verdict = evaluate(*Read(request), *set, {});
     CHECK(verdict.owner == "Kustomization flux-system/apps");
     CHECK(verdict.guidance == "Ask Kustomization flux-system/apps, really Kustomization flux-system/apps.");
     CHECK(verdict.compliance == std::vector<std::string>{"one", "two", "three"});
 
     request.old_object =
         R"({"metadata":{"name":"web","labels":{"helm.toolkit.fluxcd.io/name":"shop","helm.toolkit.fluxcd.io/namespace":"{owner}"}}})";
-    const Verdict odd = evaluate(*Read(request), *set);
+    const Verdict odd = evaluate(*Read(request), *set, {});
     CHECK(odd.owner == "HelmRelease {owner}/shop");
     CHECK(odd.guidance == "Ask HelmRelease {owner}/shop, really HelmRelease {owner}/shop.");
 
@@ -353,7 +353,7 @@ TEST_CASE("a denial names owner, guidance and what it is about") {
     request.resource = "deployments";
     request.group = "apps";
     request.old_object = request.object;
-    CHECK(evaluate(*Read(request), *set).owner == "unknown (deployments.apps/scale carries no labels)");
+    CHECK(evaluate(*Read(request), *set, {}).owner == "unknown (deployments.apps/scale carries no labels)");
 }
 
 TEST_CASE("an error is a denial") {
@@ -385,7 +385,7 @@ TEST_CASE("judging an allowed write allocates nothing") {
         const std::size_t for_reading = allocations - before;
         REQUIRE(review.has_value());
         before = allocations;
-        const Verdict verdict = evaluate(*review, *set);
+        const Verdict verdict = evaluate(*review, *set, {});
         const std::size_t for_judging = allocations - before;
         std::cout << name << ".json: " << for_reading << " allocations to read, " << for_judging << " to judge\n";
         CHECK(for_judging == 0);
@@ -410,6 +410,6 @@ TEST_CASE("a thousand policies about other namespaces cost little") {
     Request request;
     request.namespace_name = "team-777-eu";
     request.object = "{}";
-    const Verdict verdict = evaluate(*Read(request), *set);
+    const Verdict verdict = evaluate(*Read(request), *set, {});
     CHECK(names_of(verdict) == Names{"p777/r"});
 }

@@ -56,7 +56,7 @@ TEST_CASE("the verdicts on recorded reviews are as reviewed") {
         const std::string folder = "tests/golden/" + name + "/";
         const auto set = sample::compiled(sample::file(folder + "policy.yaml"));
         const sample::Read review(sample::file(folder + "review.json"));
-        const std::string verdict = to_json(evaluate(*review, *set)).dump(2) + "\n";
+        const std::string verdict = to_json(evaluate(*review, *set, {})).dump(2) + "\n";
         const std::string path = std::string(FLUXGATE_SOURCE_DIR) + "/" + folder + "verdict.json";
         if (rewrite && *rewrite == '1') std::ofstream(path, std::ios::binary) << verdict;
         CHECK(verdict == sample::file(folder + "verdict.json"));

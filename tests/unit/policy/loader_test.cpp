@@ -124,7 +124,7 @@ TEST_CASE("every problem of every file comes in one run, with its place and the 
     }
     INFO(joined(list));
     CHECK(missing == "");
-    CHECK(compile(files, Limits{}).set == nullptr);
+    CHECK(compile(files, CompileOptions{}).set == nullptr);
 }
 
 // policy-files.md, field by field. What this version does not implement is refused, so that nobody relies on it.
@@ -193,7 +193,7 @@ TEST_CASE("each field of the schema that is not implemented is an error of its o
     };
     for (const Row& row : rows) {
         INFO(row.name);
-        const auto result = compile({{"p.yaml", row.text}}, Limits{});
+        const auto result = compile({{"p.yaml", row.text}}, CompileOptions{});
         CHECK(result.set == nullptr);
         const bool told = std::any_of(result.problems.begin(), result.problems.end(), [](const Problem& problem) {
             return problem.code == Errc::not_implemented && problem.position.line > 0 &&
@@ -333,7 +333,7 @@ TEST_CASE("a policy that looks as if it did something and does not is refused") 
         const auto list = problems(row.text);
         INFO(joined(list));
         CHECK(speaks_of(list, row.says));
-        CHECK(compile({{"p.yaml", row.text}}, Limits{}).set == nullptr);
+        CHECK(compile({{"p.yaml", row.text}}, CompileOptions{}).set == nullptr);
     }
 }
 
@@ -348,7 +348,7 @@ TEST_CASE("more problems than a person reads are counted") {
     limits.policy_errors_max = 3;
     std::string spec;
     for (int i = 0; i < 10; ++i) spec += "  field" + std::to_string(i) + ": 1\n";
-    const auto result = compile({{"p.yaml", sample::policy(spec)}}, limits);
+    const auto result = compile({{"p.yaml", sample::policy(spec)}}, CompileOptions{.limits = limits});
     CHECK(result.set == nullptr);
     CHECK(result.problems.size() == 3);
     CHECK(result.problems_omitted == 8);  // ten fields, and rules is missing
@@ -356,7 +356,7 @@ TEST_CASE("more problems than a person reads are counted") {
 
 TEST_CASE("a set compiles as a whole or not at all") {
     const std::string good = sample::rule("lock: {writers: [flux]}", "good");
-    CHECK(compile({{"a.yaml", good}, {"b.yaml", sample::rule("lok: {}", "bad")}}, Limits{}).set == nullptr);
+    CHECK(compile({{"a.yaml", good}, {"b.yaml", sample::rule("lok: {}", "bad")}}, CompileOptions{}).set == nullptr);
     const auto both = sample::compiled({good, sample::rule("lock: {writers: [flux]}", "second")});
     CHECK(both->policies.size() == 2);
     CHECK(both->policies[0].name == "good");
@@ -364,7 +364,7 @@ TEST_CASE("a set compiles as a whole or not at all") {
 
 TEST_CASE("the digest of a set follows names and texts") {
     const std::string text = sample::rule("lock: {writers: [flux]}");
-    const auto digest = [](const std::vector<PolicyFile>& files) { return compile(files, Limits{}).set->digest; };
+    const auto digest = [](const std::vector<PolicyFile>& files) { return compile(files, CompileOptions{}).set->digest; };
     CHECK(digest({{"a", text}}) == digest({{"a", text}}));
     CHECK(digest({{"a", text}}) != digest({{"b", text}}));
     CHECK(digest({{"a", text}}) != digest({{"a", text + "\n"}}));
@@ -408,7 +408,7 @@ TEST_CASE("a file that is too large is a problem, not a crash") {
     folder.write("a.yaml", "# " + std::string((1u << 20) + 10, 'x'));
     const auto files = read_policy_directory(folder.path, Limits{});
     REQUIRE(files.has_value());
-    const auto result = compile(*files, Limits{});
+    const auto result = compile(*files, CompileOptions{});
     REQUIRE_FALSE(result.problems.empty());
     CHECK(result.problems[0].code == Errc::too_large);
 }
@@ -418,7 +418,7 @@ TEST_CASE("the policies of the demo and of the cluster tests load") {
         INFO(folder);
         const auto files = read_policy_directory(std::string(FLUXGATE_SOURCE_DIR) + "/" + folder, Limits{});
         REQUIRE(files.has_value());
-        const auto result = compile(*files, Limits{});
+        const auto result = compile(*files, CompileOptions{});
         INFO(joined(problems_of(*files)));
         CHECK(result.set != nullptr);
     }

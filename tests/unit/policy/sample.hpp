@@ -121,16 +121,16 @@ inline std::string rule(std::string_view body, std::string_view name = "p") {
     return policy("  rules:\n  - {name: r, " + std::string(body) + "}\n", name);
 }
 
-inline std::vector<std::string> problems_of(const std::vector<PolicyFile>& files, const Limits& limits = {}) {
+inline std::vector<std::string> problems_of(const std::vector<PolicyFile>& files, const CompileOptions& options = {}) {
     std::vector<std::string> list;
-    for (const Problem& problem : compile(files, limits).problems) list.push_back(to_string(problem));
+    for (const Problem& problem : compile(files, options).problems) list.push_back(to_string(problem));
     return list;
 }
 
 inline std::shared_ptr<const PolicySet> compiled(const std::vector<std::string>& texts) {
     std::vector<PolicyFile> files;
     for (const std::string& text : texts) files.push_back({"policy-" + std::to_string(files.size()) + ".yaml", text});
-    auto result = compile(files, Limits{});
+    auto result = compile(files, CompileOptions{});
     for (const Problem& problem : result.problems) UNSCOPED_INFO(to_string(problem));
     REQUIRE(result.set != nullptr);
     return result.set;

@@ -276,11 +276,11 @@ TEST_CASE("our own mistake is a typed denial, recorded, whatever was thrown") {
         Evaluate evaluate;
     };
     const std::vector<Row> rows{
-        {"an exception", [](const kube::Review&, const policy::PolicySet&) -> policy::Verdict { throw std::runtime_error("a mistake"); }},
-        {"no memory", [](const kube::Review&, const policy::PolicySet&) -> policy::Verdict { throw std::bad_alloc(); }},
-        {"something that is no exception", [](const kube::Review&, const policy::PolicySet&) -> policy::Verdict { throw 1; }},
+        {"an exception", [](const kube::Review&, const policy::PolicySet&, const policy::Context&) -> policy::Verdict { throw std::runtime_error("a mistake"); }},
+        {"no memory", [](const kube::Review&, const policy::PolicySet&, const policy::Context&) -> policy::Verdict { throw std::bad_alloc(); }},
+        {"something that is no exception", [](const kube::Review&, const policy::PolicySet&, const policy::Context&) -> policy::Verdict { throw 1; }},
         {"an error that claims to be allowed",
-         [](const kube::Review&, const policy::PolicySet&) {
+         [](const kube::Review&, const policy::PolicySet&, const policy::Context&) {
              policy::Verdict verdict = policy::Verdict::undecided({Errc::internal, "a mistake", ""});
              verdict.allowed = true;
              return verdict;

@@ -41,13 +41,13 @@ inline std::string recording(const std::string& name) {
 }
 
 inline std::shared_ptr<const policy::PolicySet> compile(const std::string& yaml) {
-    auto compiled = policy::compile({{"test.yaml", yaml}}, Limits{});
+    auto compiled = policy::compile({{"test.yaml", yaml}}, policy::CompileOptions{});
     if (!compiled.set) throw std::runtime_error(policy::to_string(compiled.problems.at(0)));
     return compiled.set;
 }
 
 inline std::shared_ptr<const policy::PolicySet> demo_policies() {
-    return policy::compile(policy::read_policy_directory(source("cli/demo/policies"), Limits{}).value(), Limits{}).set;
+    return policy::compile(policy::read_policy_directory(source("cli/demo/policies"), Limits{}).value(), policy::CompileOptions{}).set;
 }
 
 // The demo's policies in another mode: "Warn", "Audit".

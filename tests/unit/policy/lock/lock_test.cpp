@@ -15,7 +15,7 @@ const std::string kLock = sample::rule("lock: {writers: [flux, kubernetes]}");
 
 Verdict judge(const Request& request, const std::string& policy = kLock) {
     const auto set = sample::compiled(policy);
-    return evaluate(*Read(request), *set);
+    return evaluate(*Read(request), *set, {});
 }
 
 Request about(std::string operation, std::string resource, std::string sub_resource = "") {
@@ -219,11 +219,11 @@ TEST_CASE("every lock that matches must be satisfied") {
     Request request;
     request.user = sample::token("kube-system", "replicaset-controller");
     request.object = R"({"metadata":{"name":"web","ownerReferences":[{"kind":"ReplicaSet","controller":true}]}})";
-    const Verdict verdict = evaluate(*Read(request), *set);
+    const Verdict verdict = evaluate(*Read(request), *set, {});
     CHECK_FALSE(verdict.allowed);
     REQUIRE(verdict.violations.size() == 1);
     CHECK(verdict.violations[0].policy == "two");
     CHECK(verdict.write_class == WriteClass::exceptional);
     request.user = sample::kFlux;
-    CHECK(evaluate(*Read(request), *set).write_class == WriteClass::routine);
+    CHECK(evaluate(*Read(request), *set, {}).write_class == WriteClass::routine);
 }

@@ -21,7 +21,7 @@ std::vector<std::string> found(const Request& request, std::string_view checks, 
     const auto set = sample::compiled(
         sample::rule("podSecurity: {level: restricted, version: " + std::string(version) + ", checks: [" + std::string(checks) + "]}"));
     std::vector<std::string> list;
-    for (const Violation& violation : evaluate(*Read(request), *set).violations) list.push_back(violation.path + " " + violation.have);
+    for (const Violation& violation : evaluate(*Read(request), *set, {}).violations) list.push_back(violation.path + " " + violation.have);
     return list;
 }
 

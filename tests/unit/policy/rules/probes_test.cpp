@@ -15,7 +15,7 @@ namespace {
 std::vector<std::string> found(std::string_view rule, const Request& request) {
     const auto set = sample::compiled(sample::rule("probes: " + std::string(rule)));
     std::vector<std::string> paths;
-    for (const Violation& violation : evaluate(*Read(request), *set).violations) paths.push_back(violation.path);
+    for (const Violation& violation : evaluate(*Read(request), *set, {}).violations) paths.push_back(violation.path);
     return paths;
 }
 

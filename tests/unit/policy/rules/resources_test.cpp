@@ -26,7 +26,7 @@ std::vector<std::string> found(std::string_view rule, const Request& request) {
     const auto set = sample::compiled(sample::rule("resources: " + std::string(rule)));
     std::vector<std::string> list;
     constexpr std::string_view kShared = R"(.spec.containers[name="web"].resources.)";
-    for (const Violation& violation : evaluate(*Read(request), *set).violations) {
+    for (const Violation& violation : evaluate(*Read(request), *set, {}).violations) {
         std::string path = violation.path;
         if (path.starts_with(kShared)) path.erase(0, kShared.size());
         list.push_back(path + ": have " + violation.have + ", want " + violation.want);
@@ -172,7 +172,7 @@ TEST_CASE("long names and long quantities cost no more than their length") {
     const std::string long_name(2'000'000, 'n');
     const auto set = sample::compiled(sample::rule("resources: {limits: [memory]}"));
     const Read review(pod(R"({"containers":[{"name":")" + long_name + R"(","resources":{"requests":{)" + quantities + "}}}]}"));
-    const Verdict verdict = evaluate(*review, *set);
+    const Verdict verdict = evaluate(*review, *set, {});
     CHECK_FALSE(verdict.allowed);
     std::size_t bytes = 0;
     for (const Violation& violation : verdict.violations) bytes += violation.path.size() + violation.have.size();
@@ -182,5 +182,5 @@ TEST_CASE("long names and long quantities cost no more than their length") {
     for (int i = 0; i < 20'000; ++i) containers += i ? ",{}" : "{}";
     const Read shared(
         pod(R"({"resources":{"limits":{"memory":")" + std::string(4'000'000, '0') + R"(1"}},"containers":[)" + containers + "]}"));
-    CHECK_FALSE(evaluate(*shared, *set).allowed);  // 80 GB read if each container read it again
+    CHECK_FALSE(evaluate(*shared, *set, {}).allowed);  // 80 GB read if each container read it again
 }

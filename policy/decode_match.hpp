@@ -1,0 +1,17 @@
+#pragma once
+
+// `match` of a policy file, from nodes to a Match. Shape: docs/reference/policy-files.md.
+
+#include "policy/decode.hpp"
+#include "policy/policy_set.hpp"
+
+namespace fluxgate::policy {
+
+Match decode_match(const kube::Node& node, const CompileOptions& options, Problems& problems);
+
+std::vector<Glob> decode_globs(Mapping& fields, std::string_view key);
+
+// An empty list of conditions would match everything, though it reads as if it matched nothing.
+void refuse_if_empty(Mapping& fields, const kube::Node& node, std::string_view key);
+
+}  // namespace fluxgate::policy
