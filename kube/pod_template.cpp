@@ -75,7 +75,7 @@ std::optional<PodTemplate> find_pod_template(const GroupVersionResource& resourc
             if (step.empty()) break;
             holder = holder[step];
         }
-        return PodTemplate{holder["metadata"], holder["spec"], place.spec_path, place.kind};
+        return PodTemplate{holder, holder["metadata"], holder["spec"], place.spec_path, place.kind};
     }
     return std::nullopt;
 }

@@ -30,6 +30,7 @@ struct Container {
 
 // Views into a review.
 struct PodTemplate {
+    Json pod;                    // the object that holds the two below
     Json metadata;               // of the pod: labels, annotations, ownerReferences
     Json spec;                   // PodSpec; absent when the kind allows that (a ReplicationController)
     std::string_view spec_path;  // ".spec.template.spec"

@@ -54,10 +54,11 @@ constexpr std::array kBodies{
     BodyDecoder{"resources", &decode_as<ResourcesRule>},
     BodyDecoder{"probes", &decode_as<ProbesRule>},
     BodyDecoder{"podSecurity", &decode_as<PodSecurityRule>},
+    BodyDecoder{"defaults", &decode_as<DefaultsRule>},
 };
 // What the schema has and this version does not.
-constexpr std::array<std::string_view, 7> kPlannedBodies{"images",   "requiredMetadata", "availability", "serviceAccount",
-                                                         "services", "ingress",          "defaults"};
+constexpr std::array<std::string_view, 6> kPlannedBodies{"images",         "requiredMetadata", "availability",
+                                                         "serviceAccount", "services",         "ingress"};
 
 void decode_rule(const kube::Node& item, const std::string& what, Policy& policy, Problems& problems) {
     Mapping fields(item, what, problems);

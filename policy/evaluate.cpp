@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <optional>
+#include <stdexcept>
 
 #include "kube/pod_template.hpp"
 #include "policy/findings.hpp"
 #include "policy/lock/assurance.hpp"
+#include "policy/mutate.hpp"
 #include "policy/owner.hpp"
+#include "policy/policy_config_map.hpp"
 #include "policy/rules/rule.hpp"
 
 namespace fluxgate::policy {
@@ -49,6 +52,24 @@ private:
     std::optional<kube::PodTemplate> pod_;
 };
 
+// A template with a patch applied, in memory of its own.
+class FilledTemplate {
+public:
+    FilledTemplate(const kube::PodTemplate& pod, const Patch& patch, const Limits& limits) : reader_(limits) {
+        if (patch.empty()) return;
+        text_ = kube::with_slack(nlohmann::json::parse(pod.pod.dump()).patch(patch.operations()).dump());
+        const auto json = reader_.read(text_);
+        if (!json) throw std::runtime_error("defaults made a template that cannot be read: " + to_string(json.error()));
+        filled_ = kube::PodTemplate{*json, (*json)["metadata"], (*json)["spec"], pod.spec_path, pod.kind};
+    }
+    const kube::PodTemplate* get() const { return filled_ ? &*filled_ : nullptr; }
+
+private:
+    std::string text_;
+    kube::JsonReader reader_;
+    std::optional<kube::PodTemplate> filled_;
+};
+
 class Evaluation {
 public:
     Evaluation(const kube::Review& review, const PolicySet& set, const Context& context)
@@ -61,6 +82,7 @@ public:
             const Policy& policy = set_.policies[i];
             if (policy.match.matches(review_, context_)) judge_by(policy);
         });
+        judge_policy_config_map(review_, set_.options, context_, verdict_);
         conclude();
         return std::move(verdict_);
     }
@@ -72,11 +94,14 @@ private:
             Findings findings(verdict_, policy.name, rule.name, action_of(actions));
             std::visit([&](const auto& body) { judge(body, findings); }, rule.body);
             if (findings.count() > 0) excuse(rule, findings);
-            if (findings.count() > 0) remember(policy, actions);
+            if (findings.count() == 0) continue;
+            remember(policy, actions);
+            if (actions.warn) findings.each([&](const Violation& violation) { warn(policy, actions, violation); });
         }
     }
 
     void judge(const LockRule& lock, Findings& findings) { judge_lock(lock, findings); }
+    void judge(const DefaultsRule&, Findings&) {}
 
     template <WorkloadRule R>
     void judge(const R& rule, Findings& findings) {
@@ -88,6 +113,11 @@ private:
             return;
         }
         rule.judge(*pod, findings);
+        if (findings.count() == 0) return;
+        if (const kube::PodTemplate* filled = filled_template(*pod)) {
+            findings.withdraw();
+            rule.judge(*filled, findings);
+        }
         if (findings.count() == 0 || review_.operation != kube::Operation::update) return;
         const kube::PodTemplate* before = old_template_.get(review_, review_.old_object);
         if (before && rule.same_inputs(*before, *pod)) findings.withdraw();
@@ -100,6 +130,14 @@ private:
         rule.judge(review_, review_.object, findings);
         if (findings.count() == 0 || review_.operation != kube::Operation::update) return;
         if (rule.same_inputs(review_, review_.old_object, review_.object)) findings.withdraw();
+    }
+
+    // The template as its pods will be; nullptr if nothing will be filled in, and for Pods, which have been to /mutate already.
+    // Asked only when something was found: filling in what is absent takes violations away and adds none.
+    const kube::PodTemplate* filled_template(const kube::PodTemplate& pod) {
+        if (!set_.has_defaults || pod.kind == "Pod") return nullptr;
+        if (!filled_) filled_.emplace(pod, mutate_template(review_, pod, set_, context_), set_.options.limits);
+        return filled_->get();
     }
 
     void excuse(const Rule& rule, Findings& findings) {
@@ -137,6 +175,12 @@ private:
         }
     }
 
+    void warn(const Policy& policy, const Actions& actions, const Violation& violation) {
+        const bool only_yet = !actions.deny && policy.enforce_from && context_.now < *policy.enforce_from;
+        const std::string from = only_yet ? "denied from " + format_rfc3339(*policy.enforce_from).substr(0, 10) + ": " : "";
+        verdict_.warnings.push_back(from + to_string(violation));
+    }
+
     void remember(const Policy& policy, const Actions& actions) {
         if (verdict_.owner.empty()) verdict_.owner = describe_owner(review_);
         for (const std::string& criterion : policy.compliance) {
@@ -157,9 +201,6 @@ private:
     }
 
     void conclude() {
-        for (const Violation& violation : verdict_.violations) {
-            if (violation.action == Action::warn) verdict_.warnings.push_back(to_string(violation));
-        }
         if (lock_.matched && lock_.only_writers)
             verdict_.write_class = WriteClass::routine;
         else if (lock_.matched || !verdict_.violations.empty() || !verdict_.exceptions.empty())
@@ -173,6 +214,7 @@ private:
     LockOutcome lock_;
     Template new_template_;
     Template old_template_;
+    std::optional<FilledTemplate> filled_;
 };
 
 }  // namespace

@@ -37,6 +37,13 @@ public:
     // All that was found, named or not: what decides.
     std::size_t count() const { return verdict_.violations.size() - first_ + omitted_; }
 
+    // f(const Violation&) for each that has a name.
+    template <class F>
+    void each(F&& f) const {
+        const auto& list = verdict_.violations;
+        std::for_each(list.begin() + static_cast<std::ptrdiff_t>(first_), list.end(), f);
+    }
+
     // Takes back what `excused(const Violation&)` says; what was too much to name stays.
     template <class F>
     void excuse(F&& excused) {

@@ -9,6 +9,7 @@
 #include "base/digest.hpp"
 #include "kube/manifest.hpp"
 #include "policy/decode_policy.hpp"
+#include "policy/policy_config_map.hpp"
 
 namespace fluxgate::policy {
 
@@ -41,6 +42,9 @@ public:
         set_.digest = std::move(digest);
         set_.options = options_;
         set_.index = Index(set_.policies);
+        for (const Policy& policy : set_.policies) {
+            for (const Rule& rule : policy.rules) set_.has_defaults = set_.has_defaults || std::holds_alternative<DefaultsRule>(rule.body);
+        }
         result.set = std::make_shared<const PolicySet>(std::move(set_));
         return result;
     }
@@ -130,9 +134,7 @@ Result<std::vector<PolicyFile>> read_policy_directory(const std::filesystem::pat
     std::error_code error;
     std::vector<std::filesystem::path> paths;
     for (std::filesystem::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
-        const std::string name = entry->path().filename().string();
-        const std::string extension = entry->path().extension().string();
-        if (name.starts_with("..") || (extension != ".yaml" && extension != ".yml" && extension != ".json")) continue;
+        if (!is_policy_file_name(entry->path().filename().string())) continue;
         std::error_code type_error;
         if (entry->is_directory(type_error)) continue;
         paths.push_back(entry->path());

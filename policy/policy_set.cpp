@@ -30,10 +30,23 @@ std::size_t PolicySet::rule_count() const {
                            [](std::size_t sum, const Policy& policy) { return sum + policy.rules.size(); });
 }
 
+ExceptionCounts count_exceptions(const PolicySet& set, WallTime now, std::chrono::days ahead) {
+    ExceptionCounts counts;
+    for (const Exception& exception : set.exceptions) {
+        ++(now < exception.expires_at ? counts.active : counts.expired);
+        if (expires_soon(exception, now, ahead)) ++counts.expiring;
+    }
+    return counts;
+}
+
+bool expires_soon(const Exception& exception, WallTime now, std::chrono::days ahead) {
+    return now < exception.expires_at && exception.expires_at <= now + ahead;
+}
+
 bool understands(const RuleBody& body, std::string_view group, std::string_view resource) {
     return std::visit(
         [&]<class Body>(const Body&) {
-            if constexpr (WorkloadRule<Body>)
+            if constexpr (WorkloadRule<Body> || std::is_same_v<Body, DefaultsRule>)
                 return kube::holds_pods(group, resource);
             else if constexpr (ObjectRule<Body>)
                 return Body::understands(group, resource);

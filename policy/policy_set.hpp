@@ -18,6 +18,7 @@
 #include "policy/index.hpp"
 #include "policy/lock/lock.hpp"
 #include "policy/match.hpp"
+#include "policy/rules/defaults.hpp"
 #include "policy/rules/pod_security.hpp"
 #include "policy/rules/probes.hpp"
 #include "policy/rules/resources.hpp"
@@ -32,8 +33,8 @@ struct Actions {
     friend bool operator==(const Actions&, const Actions&) = default;
 };
 
-// What a rule demands. All but the lock have one of the two shapes of policy/rules/rule.hpp.
-using RuleBody = std::variant<LockRule, ResourcesRule, ProbesRule, PodSecurityRule>;
+// What a rule demands. All but the lock and the defaults, which fill and do not judge, have one of the two shapes of policy/rules/rule.hpp.
+using RuleBody = std::variant<LockRule, ResourcesRule, ProbesRule, PodSecurityRule, DefaultsRule>;
 
 // Can the rule have anything to say about objects of that resource?
 bool understands(const RuleBody& body, std::string_view group, std::string_view resource);
@@ -106,8 +107,22 @@ struct PolicySet {
     std::string digest;  // "sha256:…" over names and texts of the files: which set judged
     CompileOptions options;
     Index index;
+    bool has_defaults = false;  // any rule of that kind
 
     std::size_t rule_count() const;
 };
+
+// For metrics and lints: how many exceptions have effect, how many of these end within `ahead`, and how many have ended.
+struct ExceptionCounts {
+    std::size_t active = 0;
+    std::size_t expiring = 0;
+    std::size_t expired = 0;
+
+    friend bool operator==(const ExceptionCounts&, const ExceptionCounts&) = default;
+};
+ExceptionCounts count_exceptions(const PolicySet& set, WallTime now, std::chrono::days ahead);
+
+// Ends within `ahead` of `now`, and has not ended yet.
+bool expires_soon(const Exception& exception, WallTime now, std::chrono::days ahead);
 
 }  // namespace fluxgate::policy

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "kube/path.hpp"
+#include "policy/rules/resource_name.hpp"
 #include "policy/rules/rule.hpp"
 
 namespace fluxgate::policy {
@@ -82,20 +83,9 @@ private:
 
 std::string shown(const std::optional<Stated>& stated) { return stated ? "\"" + stated->text + "\"" : "(absent)"; }
 
-// Resources of Kubernetes itself have no slash in their name; any other is an extended resource, which nobody can list.
-void check_resource(const std::string& name, std::string_view what, kube::Position position, Problems& problems) {
-    static const std::vector<std::string> known{"cpu", "memory", "ephemeral-storage"};
-    if (name.find('/') != std::string::npos || name.starts_with("hugepages-") || std::find(known.begin(), known.end(), name) != known.end())
-        return;
-    problems.add(
-        Errc::invalid_policy, position,
-        fmt::format("{}: no resource is named \"{}\"{}; expected cpu, memory, ephemeral-storage, hugepages-<size> or a name with a domain",
-                    what, name, did_you_mean(name, known)));
-}
-
 std::vector<std::string> decode_resources(Mapping& fields, std::string_view key) {
     fields.each(key, [&](const kube::Node& item, const std::string& what) {
-        if (item.kind() == kube::Node::Kind::string) check_resource(item.text(), what, item.position(), fields.problems());
+        if (item.kind() == kube::Node::Kind::string) check_resource_name(item.text(), what, item.position(), fields.problems());
     });
     return fields.strings(key);
 }
@@ -109,7 +99,7 @@ std::vector<ResourcesRule::Bound> decode_bounds(Mapping& fields, std::string_vie
         return bounds;
     }
     for (const kube::Entry& entry : map->entries()) {
-        check_resource(entry.key, fields.name_of(key) + "." + entry.key, entry.key_position, fields.problems());
+        check_resource_name(entry.key, fields.name_of(key) + "." + entry.key, entry.key_position, fields.problems());
         auto quantity = kube::Quantity::parse(entry.value.text());
         if (!quantity || quantity->is_zero() || quantity->is_negative()) {
             fields.problems().add(Errc::invalid_quantity, entry.value.position(),

@@ -1,5 +1,7 @@
 #include "base/clock.hpp"
 
+#include <optional>
+
 #include "tests/support/catch.hpp"
 
 using namespace fluxgate;
@@ -23,6 +25,44 @@ TEST_CASE("times are written as Kubernetes writes MicroTime") {
     for (const Row& row : rows) {
         INFO(row.name);
         CHECK(format_rfc3339(row.time) == row.text);
+    }
+}
+
+TEST_CASE("times are read as RFC 3339 writes them, in any zone") {
+    const WallTime day = std::chrono::sys_days{std::chrono::year{2026} / 12 / 5};
+    struct Row {
+        std::string_view text;
+        std::optional<WallTime> time;
+    };
+    const Row rows[] = {
+        {"2026-12-05T02:10:00Z", day + 2h + 10min},
+        {"2026-12-05t02:10:00z", day + 2h + 10min},
+        {"2026-12-05T02:10:00.5Z", day + 2h + 10min + 500ms},
+        {"2026-12-05T02:10:00.123456789Z", day + 2h + 10min + 123456us},
+        {"2026-12-05T02:10:00+01:30", day + 40min},
+        {"2026-12-04T23:10:00-03:00", day + 2h + 10min},
+        {"2028-02-29T00:00:00Z", WallTime(std::chrono::sys_days{std::chrono::year{2028} / 2 / 29})},
+        {"2026-02-29T00:00:00Z", {}},  // no leap year
+        {"2026-13-01T00:00:00Z", {}},
+        {"2026-12-32T00:00:00Z", {}},
+        {"2026-12-05T24:00:00Z", {}},
+        {"2026-12-05T00:60:00Z", {}},
+        {"2026-12-05T00:00:60Z", {}},
+        {"2026-12-05T00:00:00", {}},  // no zone
+        {"2026-12-05T00:00:00.Z", {}},
+        {"2026-12-05 00:00:00Z", {}},
+        {"2026-12-05", {}},
+        {"2026-12-05T00:00:00Z ", {}},
+        {"2026-12-05T00:00:00+1:00", {}},
+        {"+026-12-05T00:00:00Z", {}},
+        {"tomorrow", {}},
+        {"", {}},
+    };
+    for (const Row& row : rows) {
+        INFO(row.text);
+        const auto time = parse_rfc3339(row.text);
+        CHECK(time.has_value() == row.time.has_value());
+        if (time && row.time) CHECK(*time == *row.time);
     }
 }
 

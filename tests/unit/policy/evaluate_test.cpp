@@ -249,7 +249,7 @@ TEST_CASE("workload rules find the pods of every kind that has some") {
     }
 }
 
-TEST_CASE("an update that leaves the pods as they are is not judged again") {
+TEST_CASE("an update is judged by the rules whose inputs it changes, and by no other") {
     const auto set = sample::compiled(with_actions("Deny", kLimit));
     Request request = bad("UPDATE");
     CHECK(evaluate(*Read(request), *set, {}).allowed);
@@ -257,8 +257,19 @@ TEST_CASE("an update that leaves the pods as they are is not judged again") {
     request.object = R"({"metadata":{"name":"web","labels":{"a":"b"},"finalizers":[]},"spec":{"containers":[{"image":"x","name":"web"}]}})";
     request.old_object = R"({"metadata":{"name":"web","finalizers":["x"]},"spec":{"containers":[{"name":"web","image":"x"}]}})";
     CHECK(evaluate(*Read(request), *set, {}).allowed);
+    // Another image: no input of the limits.
     request.object = R"({"metadata":{"name":"web"},"spec":{"containers":[{"name":"web","image":"y"}]}})";
-    CHECK_FALSE(evaluate(*Read(request), *set, {}).allowed);
+    CHECK(evaluate(*Read(request), *set, {}).allowed);
+    CHECK(names_of(evaluate(*Read(request), *sample::compiled({with_actions("Deny", kLimit, "a"), with_actions("Deny", "{name: user, podSecurity: {level: restricted, checks: [runAsNonRoot]}}", "b")}), {})) ==
+          Names{"b/user"});
+    // A request beside the missing limit, another name, one container more: inputs.
+    for (const std::string_view containers :
+         {R"([{"name":"web","image":"x","resources":{"requests":{"memory":"1Mi"}}}])", R"([{"name":"wep","image":"x"}])",
+          R"([{"name":"web","image":"x"},{"name":"more","image":"x"}])"}) {
+        INFO(containers);
+        request.object = R"({"metadata":{"name":"web"},"spec":{"containers":)" + std::string(containers) + "}}";
+        CHECK_FALSE(evaluate(*Read(request), *set, {}).allowed);
+    }
     request.old_object = R"({"metadata":{"name":"web"},"spec":null})";
     CHECK_FALSE(evaluate(*Read(request), *set, {}).allowed);
 }
