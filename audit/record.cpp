@@ -41,6 +41,8 @@ std::size_t raw_bytes(const Record& record) {
     }
     for (const std::string& group : record.groups) bytes += group.size() + kEach;
     for (const auto& [key, value] : record.evidence) bytes += key.size() + value.size() + kEach;
+    for (const std::string& detail : record.details) bytes += detail.size() + kEach;
+    for (const std::string& exception : record.exceptions) bytes += exception.size() + kEach;
     for (const std::string& criterion : record.compliance) bytes += criterion.size() + kEach;
     for (const RecordedViolation& violation : record.violations) {
         bytes += violation.policy.size() + violation.rule.size() + violation.path.size() + violation.have.size() + violation.want.size() +
@@ -55,6 +57,9 @@ void truncate(Record& record) {
     record.groups.clear();
     record.evidence.clear();
     record.compliance.clear();
+    record.exceptions.clear();
+    if (record.details.size() > 20) record.details.resize(20);
+    for (std::string& detail : record.details) detail.resize(std::min(detail.size(), std::size_t{256}));
     // Measured as JSON, in which a character can have six bytes.
     for (std::string* text :
          {&record.username, &record.user_uid, &record.name, &record.namespace_name, &record.object_uid, &record.field_manager,
@@ -69,7 +74,22 @@ void truncate(Record& record) {
 
 }  // namespace
 
+namespace {
+
+std::string event_to_json(const Record& record, std::uint64_t sequence) {
+    ordered_json json{{"schema", kSchema}, {"sequence", sequence}, {"id", record.id}, {"time", format_rfc3339(record.time)}, {"event", record.event}};
+    if (!record.details.empty()) json["details"] = record.details;
+    if (record.truncated) json["truncated"] = true;
+    put(json, "policySet", record.policy_set);
+    put(json, "cluster", record.cluster);
+    put(json, "replica", record.replica);
+    return dump(json);
+}
+
+}  // namespace
+
 std::string to_json(const Record& record, std::uint64_t sequence) {
+    if (!record.event.empty()) return event_to_json(record, sequence);
     ordered_json request{{"operation", record.operation}};
     put(request, "group", record.group);
     put(request, "version", record.version);
@@ -102,6 +122,7 @@ std::string to_json(const Record& record, std::uint64_t sequence) {
     if (record.violations_omitted > 0) json["violationsOmitted"] = record.violations_omitted;
     if (record.truncated) json["truncated"] = true;
     if (!record.compliance.empty()) json["compliance"] = record.compliance;
+    if (!record.exceptions.empty()) json["exceptions"] = record.exceptions;
     put(json, "policySet", record.policy_set);
     put(json, "cluster", record.cluster);
     put(json, "replica", record.replica);
@@ -135,7 +156,10 @@ Result<RecordLine> parse_line(std::string_view line) {
     const auto sequence = json.find("sequence");
     const auto id = json.find("id");
     const auto decision = json.find("decision");
+    const auto event = json.find("event");
     if (sequence == json.end() || !sequence->is_number_unsigned()) return fail(Errc::missing_field, "the record has no sequence");
+    if (id != json.end() && id->is_string() && event != json.end() && event->is_string())
+        return RecordLine{sequence->get<std::uint64_t>(), id->get<std::string>(), {}, {}};
     if (id == json.end() || !id->is_string() || decision == json.end() || !decision->is_string())
         return fail(Errc::missing_field, "the record has no id or decision");
     RecordLine record{sequence->get<std::uint64_t>(), id->get<std::string>(), decision->get<std::string>(), {}};

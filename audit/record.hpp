@@ -28,6 +28,11 @@ struct RecordedViolation {
 struct Record {
     std::string id;  // the uid of the AdmissionRequest, so that it can be found in the API server's audit log
     WallTime time;
+    // Something that happened to Fluxgate itself, "policy-set-loaded" or "policy-set-refused", with `details`; then there is no
+    // request, and the fields from `decision` to `compliance` are empty.
+    std::string event;
+    std::vector<std::string> details;
+
     std::string decision;     // "denied", "allowed"
     std::string write_class;  // "unguarded", "routine", "exceptional"
     std::string error;        // why no verdict could be reached; empty otherwise
@@ -56,6 +61,7 @@ struct Record {
     std::uint64_t violations_omitted = 0;
     bool truncated = false;  // `fit` left out groups or evidence, or shortened texts
     std::vector<std::string> compliance;
+    std::vector<std::string> exceptions;  // the GuardExceptions without which there would be more violations
     std::string policy_set;  // digest of the set that judged
     std::string cluster;     // --cluster-name
     std::string replica;     // host name: the pod
@@ -73,7 +79,7 @@ void fit(Record& record, std::size_t bytes_max);
 struct RecordLine {
     std::uint64_t sequence = 0;
     std::string id;
-    std::string decision;
+    std::string decision;            // empty for an event
     std::vector<std::string> rules;  // of its violations, in order, each once
 
     friend bool operator==(const RecordLine&, const RecordLine&) = default;

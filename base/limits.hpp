@@ -38,6 +38,7 @@ struct Limits {
     // --- policy files -----------------------------------------------------------------------------------------------
     std::size_t policy_file_bytes_max = 1u << 20;  // a ConfigMap holds at most 1 MiB
     std::size_t policy_files_max = 1'000;
+    std::size_t policy_set_bytes_max = 16u << 20;  // all files together: what a replica may hold while it compiles
     std::size_t policy_documents_max = 10'000;
     std::size_t yaml_depth_max = 64;
     std::size_t yaml_nodes_max = 200'000;

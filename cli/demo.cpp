@@ -209,7 +209,8 @@ int demo(const std::string& audit_directory) {
     const SystemClock clock;
     auto stage = build_stage(audit_directory, clock.now());
     if (!stage) return die(stage.error());
-    const auto policies = load_policies(stage->policies, policy::CompileOptions{.now = SystemClock().now()});
+    policy::PolicyFolder folder(stage->policies, {});
+    const auto policies = load_policies(folder);
     if (!policies) return kCouldNotEvaluate;
 
     Log log(LogLevel::error, LogFormat::automatic);

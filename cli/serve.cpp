@@ -30,6 +30,8 @@ struct ServeFlags {
     std::string health_listen = "0.0.0.0:9440";
     std::string metrics_listen = "0.0.0.0:8080";
     std::string cluster_name;
+    std::string own_namespace = policy::CompileOptions{}.own_namespace;
+    unsigned exception_horizon_days = 180;
     unsigned threads = std::max(1u, std::thread::hardware_concurrency());
     double drain_seconds = 10;
     double grace_seconds = 25;
@@ -113,8 +115,10 @@ Result<ServingOptions> make_options(const ServeFlags& flags) {
     options.audit_directory = flags.audit;
     options.cluster_name = flags.cluster_name;
     options.threads = flags.threads;
-    options.compile.limits = options.limits;
-    options.compile.now = SystemClock().now();
+    policy::CompileOptions compile{.limits = options.limits,
+                                   .exception_horizon = std::chrono::days(flags.exception_horizon_days),
+                                   .own_namespace = flags.own_namespace};
+    options.policy_folder = std::make_unique<policy::PolicyFolder>(flags.policies, std::move(compile));
     return options;
 }
 
@@ -129,7 +133,7 @@ int serve(const ServeFlags& flags) {
                                                           : LogFormat::automatic;
     auto options = make_options(flags);
     if (!options) return report(options.error());
-    const auto policies = load_policies(flags.policies, options->compile);
+    const auto policies = load_policies(*options->policy_folder);
     if (!policies) return kCouldNotEvaluate;
 
     Log log(level, format);
@@ -193,7 +197,7 @@ std::string check_seconds(std::string& text) {
 void add_serve(CLI::App& app, Run& run) {
     auto flags = std::make_shared<ServeFlags>();
     CLI::App* command = app.add_subcommand("serve", "run the admission webhook");
-    command->add_option("--policies", flags->policies, "folder of policy files (*.yaml, *.yml, *.json)")->required();
+    command->add_option("--policies", flags->policies, "folder of policy files (*.yaml, *.yml, *.json); watched for changes")->required();
     command->add_option("--audit", flags->audit, "folder of the audit log; made if missing, one process each")->required();
     command->add_option("--tls-cert", flags->tls_cert, "certificate chain, PEM, leaf first")->required();
     command->add_option("--tls-key", flags->tls_key, "private key, PEM")->required();
@@ -201,6 +205,10 @@ void add_serve(CLI::App& app, Run& run) {
     command->add_option("--health-listen", flags->health_listen, "address of /livez and /readyz")->capture_default_str();
     command->add_option("--metrics-listen", flags->metrics_listen, "address of /metrics")->capture_default_str();
     command->add_option("--cluster-name", flags->cluster_name, "written into every record");
+    command->add_option("--namespace", flags->own_namespace, "our own namespace, where ConfigMaps of policies are judged")->capture_default_str();
+    command->add_option("--exception-horizon", flags->exception_horizon_days, "GuardExceptions end at most this far ahead")
+        ->transform(CLI::Validator(check_days, "DAYS"))
+        ->default_str("180d");
     command->add_option("--threads", flags->threads, "event loops, one per core")->capture_default_str()->check(CLI::Range(1u, 256u));
     command->add_option("--drain-time", flags->drain_seconds, "after SIGTERM: how long to go on serving with Connection: close")
         ->transform(CLI::Validator(check_seconds, "TIME"))

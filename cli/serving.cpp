@@ -1,6 +1,9 @@
 #include "cli/serving.hpp"
 
+#include <algorithm>
 #include <charconv>
+#include <condition_variable>
+#include <mutex>
 
 #include <fmt/format.h>
 #include <sys/resource.h>
@@ -53,6 +56,7 @@ Serving::Serving(ServingOptions options, std::shared_ptr<const policy::PolicySet
 
 // The metrics server asks the admission server for its counters.
 Serving::~Serving() {
+    policy_watch_ = std::jthread();
     health_.reset();
     metrics_server_.reset();
     admission_.reset();
@@ -66,6 +70,10 @@ Result<std::unique_ptr<Serving>> Serving::start(ServingOptions options, std::sha
     if (auto checked = serving->check_certificate(); !checked) return tl::unexpected(checked.error());
     if (auto opened = serving->open_audit_log(); !opened) return tl::unexpected(opened.error());
     if (auto started = serving->start_servers(); !started) return tl::unexpected(started.error());
+    serving->announce_exceptions(serving->clock_.now());
+    if (serving->options_.policy_folder) {
+        serving->policy_watch_ = std::jthread([raw = serving.get()](const std::stop_token& stop) { raw->watch_policies(stop); });
+    }
     return serving;
 }
 
@@ -120,7 +128,7 @@ Result<void> Serving::start_servers() {
                             std::chrono::nanoseconds duration) { log_answer(outcome, without_record, duration); },
         .on_misdirected =
             [this](const http::Request& request, int status) {
-                log_.write_limited(LogLevel::warn, "no review: reviews are sent with POST to /validate",
+                log_.write_limited(LogLevel::warn, "no review: reviews are sent with POST to /validate or /mutate",
                                    {{"method", std::string(request.method.substr(0, 16))},
                                     {"path", std::string(request.path.substr(0, 128))},
                                     {"status", std::to_string(status)}});
@@ -171,6 +179,78 @@ void Serving::log_event(const char* listener, const http::Event& event) {
                         {"peer", std::string(event.peer)},
                         {"status", std::to_string(event.status)},
                         {"detail", std::string(event.detail)}});
+}
+
+void Serving::watch_policies(const std::stop_token& stop) {
+    constexpr std::chrono::seconds kBetweenLooks{1};
+    std::mutex mutex;
+    std::condition_variable_any wake;
+    std::unique_lock lock(mutex);
+    while (!wake.wait_for(lock, stop, kBetweenLooks, [] { return false; }) && !stop.stop_requested()) {
+        const WallTime now = clock_.now();
+        try {
+            if (auto change = options_.policy_folder->look(now)) take(std::move(*change));
+        } catch (const std::exception& exception) {  // no memory: the set in force stays
+            log_.write_limited(LogLevel::error, "the policy folder cannot be looked at", {{"error", exception.what()}});
+        }
+        announce_exceptions(now);
+    }
+}
+
+// A set that compiles takes over for the reviews that come from now on; one that does not changes nothing.
+void Serving::take(policy::PolicyFolder::Change change) {
+    constexpr std::size_t kProblemsShown = 20;
+    metrics_.count_policy_reload(change.set != nullptr);
+    const std::string was = policies_.load()->digest;
+    if (change.set) {
+        policies_.store(change.set);
+        readiness_.set_policy_trouble({});
+        metrics_.set_policy_set(*change.set);
+        exceptions_announced_.reset();
+        log_.write(LogLevel::info, "policies loaded",
+                   {{"policies", std::to_string(change.set->policies.size())},
+                    {"rules", std::to_string(change.set->rule_count())},
+                    {"policySet", change.set->digest},
+                    {"was", was}});
+        if (change.set->digest != was) record_event("policy-set-loaded", {"was " + was});
+        return;
+    }
+    const std::size_t count = change.problems.size() + change.problems_omitted;
+    readiness_.set_policy_trouble(fmt::format("{}{}", change.problems.front(), count > 1 ? fmt::format(" (+{} more)", count - 1) : ""));
+    for (std::size_t i = 0; i < std::min(count, kProblemsShown) && i < change.problems.size(); ++i) {
+        log_.write(LogLevel::error, "policy file refused", {{"problem", change.problems[i]}});
+    }
+    log_.write(LogLevel::error, "the policy folder does not compile; the last good set stays in force",
+               {{"problems", std::to_string(count)}, {"policySet", was}});
+    change.problems.resize(std::min(change.problems.size(), kProblemsShown));
+    record_event("policy-set-refused", std::move(change.problems));
+}
+
+void Serving::record_event(std::string event, std::vector<std::string> details) {
+    audit::Record record;
+    record.time = clock_.now();
+    record.id = fmt::format("{}-{}", event, record.time.time_since_epoch().count());
+    record.event = std::move(event);
+    record.details = std::move(details);
+    record.policy_set = policies_.load()->digest;
+    record.cluster = options_.cluster_name;
+    record.replica = host_name();
+    if (!audit_log_) return metrics_.count_record(false);
+    audit_log_->append(std::move(record), [this](const Result<std::uint64_t>& written) { metrics_.count_record(written.has_value()); });
+}
+
+// The metric always, the log once a day and for every new set.
+void Serving::announce_exceptions(WallTime now) {
+    const auto set = policies_.load();
+    metrics_.set_exceptions(policy::count_exceptions(*set, now, policy::kExpiryNotice));
+    if (exceptions_announced_ && now < *exceptions_announced_ + std::chrono::days(1) && now >= *exceptions_announced_) return;
+    exceptions_announced_ = now;
+    for (const policy::Exception& exception : set->exceptions) {
+        const bool over = now >= exception.expires_at;
+        if (!over && !policy::expires_soon(exception, now, policy::kExpiryNotice)) continue;
+        log_.write(LogLevel::warn, over ? "an exception has ended and has no effect; remove it" : "an exception ends soon",
+                   {{"exception", exception.name}, {"ticket", exception.ticket}, {"expiresAt", format_rfc3339(exception.expires_at)}});
+    }
 }
 
 void Serving::drain() {

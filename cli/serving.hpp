@@ -7,14 +7,17 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <stop_token>
 #include <string>
+#include <thread>
 
 #include "audit/log.hpp"
 #include "base/error.hpp"
 #include "base/limits.hpp"
 #include "cli/log.hpp"
 #include "http/server.hpp"
-#include "policy/loader.hpp"
+#include "policy/policy_folder.hpp"
 #include "webhook/handler.hpp"
 
 namespace fluxgate::cli {
@@ -35,7 +38,8 @@ struct ServingOptions {
     std::string cluster_name;
     unsigned threads = 1;
     Limits limits;
-    policy::CompileOptions compile;  // for the policies that come later
+    // Looked at every second; what is new and good in it takes the place of the set in force. Null: policies stay as they are.
+    std::unique_ptr<policy::PolicyFolder> policy_folder;
     std::function<void()> on_audit_broken = [] {};  // on the audit log's thread: begin to drain
 };
 
@@ -64,6 +68,10 @@ private:
     Result<void> start_servers();
     void log_answer(const webhook::Outcome& outcome, bool without_record, std::chrono::nanoseconds duration);
     void log_event(const char* listener, const http::Event& event);
+    void watch_policies(const std::stop_token& stop);
+    void take(policy::PolicyFolder::Change change);
+    void record_event(std::string event, std::vector<std::string> details);
+    void announce_exceptions(WallTime now);
 
     ServingOptions options_;
     Log& log_;
@@ -77,6 +85,8 @@ private:
     std::unique_ptr<http::Server> admission_;
     std::unique_ptr<http::Server> health_;
     std::unique_ptr<http::Server> metrics_server_;
+    std::optional<WallTime> exceptions_announced_;  // when their ends were logged last
+    std::jthread policy_watch_;
 };
 
 }  // namespace fluxgate::cli

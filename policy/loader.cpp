@@ -146,6 +146,7 @@ Result<std::vector<PolicyFile>> read_policy_directory(const std::filesystem::pat
     }
     std::sort(paths.begin(), paths.end());
     std::vector<PolicyFile> files;
+    std::size_t bytes = 0;
     for (const auto& path : paths) {
         std::ifstream stream(path, std::ios::binary);
         // One byte more than allowed is enough for the reader to refuse the file.
@@ -153,6 +154,10 @@ Result<std::vector<PolicyFile>> read_policy_directory(const std::filesystem::pat
         stream.read(text.data(), static_cast<std::streamsize>(text.size()));
         if (!stream.is_open() || stream.bad()) return fail(Errc::io, "cannot read the policy file", path.string());
         text.resize(static_cast<std::size_t>(stream.gcount()));
+        bytes += text.size();
+        if (bytes > limits.policy_set_bytes_max) {
+            return fail(Errc::too_large, fmt::format("more than {} bytes of policy files", limits.policy_set_bytes_max), directory.string());
+        }
         files.push_back({path.filename().string(), std::move(text)});
     }
     return files;

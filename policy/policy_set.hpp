@@ -122,6 +122,9 @@ struct ExceptionCounts {
 };
 ExceptionCounts count_exceptions(const PolicySet& set, WallTime now, std::chrono::days ahead);
 
+// How long before its end an exception is announced.
+inline constexpr std::chrono::days kExpiryNotice{14};
+
 // Ends within `ahead` of `now`, and has not ended yet.
 bool expires_soon(const Exception& exception, WallTime now, std::chrono::days ahead);
 

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "base/base64.hpp"
 #include "policy/verdict.hpp"
 
 namespace fluxgate::webhook {
@@ -144,6 +145,15 @@ std::string write_answer(const kube::Review& review, const policy::Verdict& verd
     if (record == RecordState::durable) annotations["record-id"] = review.uid;
     if (record == RecordState::missing) annotations["record-missing"] = "the audit log is not available";
     annotations["policy-set"] = policy_set;
+    return dump(answer);
+}
+
+std::string write_patch(std::string_view uid, const policy::Patch& patch) {
+    ordered_json answer = envelope(uid, true);
+    if (!patch.empty()) {
+        answer["response"]["patchType"] = "JSONPatch";
+        answer["response"]["patch"] = base64(patch.operations().dump());
+    }
     return dump(answer);
 }
 

@@ -11,6 +11,7 @@
 #include "base/error.hpp"
 #include "base/limits.hpp"
 #include "kube/admission_review.hpp"
+#include "policy/patch.hpp"
 #include "policy/verdict.hpp"
 
 namespace fluxgate::webhook {
@@ -25,6 +26,9 @@ enum class RecordState {
 // The answer to a review that was read.
 std::string write_answer(const kube::Review& review, const policy::Verdict& verdict, RecordState record, std::string_view policy_set,
                          const Limits& limits);
+
+// The answer of /mutate: allowed, with the patch in Base64 if there is any.
+std::string write_patch(std::string_view uid, const policy::Patch& patch);
 
 // The answer to a review that could not be read, or judged, or remembered, or in time: always a denial. This is the only
 // place where an error becomes an answer. `uid` as in the request; `code` is the HTTP-like status inside the answer.

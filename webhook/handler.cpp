@@ -61,18 +61,26 @@ void AdmissionHandler::operator()(const http::Request& request, http::Reply repl
         if (parts_.on_misdirected) parts_.on_misdirected(request, status);
         reply.send(json_response(status, error_body(message, code)));
     };
-    if (request.path != "/validate") return refuse(404, "no such path; reviews go to POST /validate", "not_found");
+    const bool mutate = request.path == "/mutate";
+    if (request.path != "/validate" && !mutate) return refuse(404, "no such path; reviews go to POST /validate or POST /mutate", "not_found");
     if (request.method != "POST") return refuse(405, "reviews are sent with POST", "method_not_allowed");
-    answer(request, std::move(reply));
+    answer(mutate ? Question::mutate : Question::validate, request, std::move(reply));
 }
 
-void AdmissionHandler::answer(const http::Request& request, http::Reply reply) const {
+void AdmissionHandler::answer(Question question, const http::Request& request, http::Reply reply) const {
     const auto set = parts_.policies.load();
     if (!set) {  // readiness says the same; failurePolicy decides
         reply.send(json_response(503, error_body("no policy set is loaded", "invalid_policy")));
         return;
     }
-    Outcome outcome = reviewer_of_this_thread().judge(request.body, *set, parts_.clock.now());
+    Reviewer& reviewer = reviewer_of_this_thread();
+    const WallTime now = parts_.clock.now();
+    Outcome outcome = question == Question::mutate ? reviewer.mutate(request.body, *set, now) : reviewer.judge(request.body, *set, now);
+    if (question == Question::mutate && outcome.allowed) {
+        parts_.metrics.count_mutation(outcome.patched);
+        reply.send(json_response(outcome.http_status, std::move(outcome.answer)));
+        return;
+    }
     const auto arrived = request.arrived;
     // A reply that comes after the deadline finds the fallback sent, which is the answer without a record.
     const auto send = [this, arrived](http::Reply& to, Outcome& sent, bool kept) {

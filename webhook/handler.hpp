@@ -1,6 +1,6 @@
 #pragma once
 
-// The door of the webhook: POST /validate in, an answer before the caller's deadline out. It keeps the promise the review
+// The door of the webhook: POST /validate or /mutate in, an answer before the caller's deadline out. It keeps the promise the review
 // asks for: an answer that needs a record waits for the disk, but never past the deadline.
 
 #include <chrono>
@@ -42,7 +42,8 @@ public:
 
 private:
     Reviewer& reviewer_of_this_thread() const;
-    void answer(const http::Request& request, http::Reply reply) const;
+    enum class Question { validate, mutate };
+    void answer(Question question, const http::Request& request, http::Reply reply) const;
 
     Parts parts_;
     std::uint64_t generation_;

@@ -117,6 +117,29 @@ struct Metrics::Impl {
         prometheus::BuildGauge().Name("fluxgate_policy_set_info").Help("1 for the policy set in force, by digest.").Register(registry);
     prometheus::Gauge& policies = prometheus::BuildGauge().Name("fluxgate_policies").Help("Policies in force.").Register(registry).Add({});
     prometheus::Gauge& rules = prometheus::BuildGauge().Name("fluxgate_policy_rules").Help("Rules in force.").Register(registry).Add({});
+    prometheus::Gauge* policy_set_in_force = nullptr;
+    prometheus::Gauge& policy_set_current =
+        prometheus::BuildGauge()
+            .Name("fluxgate_policy_set_current")
+            .Help("1 while the set in force is what the policy folder holds, 0 while the folder does not compile: alarm on it.")
+            .Register(registry)
+            .Add({});
+    prometheus::Family<prometheus::Counter>& reloads =
+        prometheus::BuildCounter().Name("fluxgate_policy_reloads_total").Help("Changes of the policy folder, by what became of them.").Register(registry);
+    prometheus::Counter& reloads_good = reloads.Add({{"result", "loaded"}});
+    prometheus::Counter& reloads_refused = reloads.Add({{"result", "refused"}});
+    prometheus::Family<prometheus::Gauge>& exceptions =
+        prometheus::BuildGauge()
+            .Name("fluxgate_exceptions")
+            .Help("GuardExceptions: active, expiring (active, and ending within 14 days), expired (without effect).")
+            .Register(registry);
+    prometheus::Gauge& exceptions_active = exceptions.Add({{"state", "active"}});
+    prometheus::Gauge& exceptions_expiring = exceptions.Add({{"state", "expiring"}});
+    prometheus::Gauge& exceptions_expired = exceptions.Add({{"state", "expired"}});
+    prometheus::Family<prometheus::Counter>& mutations =
+        prometheus::BuildCounter().Name("fluxgate_admission_mutations_total").Help("Answers of /mutate, by whether they fill something in.").Register(registry);
+    prometheus::Counter& mutations_patched = mutations.Add({{"result", "patched"}});
+    prometheus::Counter& mutations_unchanged = mutations.Add({{"result", "unchanged"}});
     prometheus::Gauge& certificate_expiry = prometheus::BuildGauge()
                                                 .Name("fluxgate_certificate_expiry_timestamp_seconds")
                                                 .Help("When the serving certificate ends, in seconds since the epoch.")
@@ -147,14 +170,30 @@ void Metrics::count_review(bool allowed, policy::WriteClass write_class, const s
     impl_->duration.observe(duration);
 }
 
+void Metrics::count_mutation(bool patched) { (patched ? impl_->mutations_patched : impl_->mutations_unchanged).Increment(); }
+
 void Metrics::count_record(bool durable) { (durable ? impl_->records_durable : impl_->records_failed).Increment(); }
 
 void Metrics::count_http_event(http::Event::Kind kind) { impl_->by_event[static_cast<std::size_t>(kind)]->Increment(); }
 
 void Metrics::set_policy_set(const policy::PolicySet& set) {
-    impl_->policy_set_info.Add({{"digest", set.digest}}).Set(1);
+    if (impl_->policy_set_in_force) impl_->policy_set_info.Remove(impl_->policy_set_in_force);
+    impl_->policy_set_in_force = &impl_->policy_set_info.Add({{"digest", set.digest}});
+    impl_->policy_set_in_force->Set(1);
+    impl_->policy_set_current.Set(1);
     impl_->policies.Set(static_cast<double>(set.policies.size()));
     impl_->rules.Set(static_cast<double>(set.rule_count()));
+}
+
+void Metrics::count_policy_reload(bool good) {
+    (good ? impl_->reloads_good : impl_->reloads_refused).Increment();
+    impl_->policy_set_current.Set(good ? 1 : 0);
+}
+
+void Metrics::set_exceptions(const policy::ExceptionCounts& counts) {
+    impl_->exceptions_active.Set(static_cast<double>(counts.active));
+    impl_->exceptions_expiring.Set(static_cast<double>(counts.expiring));
+    impl_->exceptions_expired.Set(static_cast<double>(counts.expired));
 }
 
 void Metrics::set_certificate_expiry(WallTime not_after) {

@@ -24,10 +24,14 @@ public:
 
     // One answered review; `duration` from the first byte of its header to its answer.
     void count_review(bool allowed, policy::WriteClass write_class, const std::string& error, std::chrono::nanoseconds duration);
+    void count_mutation(bool patched);
     void count_record(bool durable);
     void count_http_event(http::Event::Kind kind);
 
     void set_policy_set(const policy::PolicySet& set);
+    // A look at the policy folder that found something new; false: it does not compile, and the set in force is not it.
+    void count_policy_reload(bool good);
+    void set_exceptions(const policy::ExceptionCounts& counts);
     void set_certificate_expiry(WallTime not_after);
     void set_audit_available(bool available);
     void set_draining();

@@ -13,6 +13,9 @@ Readiness::Report Readiness::report() const {
     const auto set = policies_.load();
     check(set != nullptr, "policies",
           set ? fmt::format("ok: {} policies, {} rules, {}", set->policies.size(), set->rule_count(), set->digest) : "failed: no set");
+    if (const std::lock_guard lock(mutex_); set && !policy_trouble_.empty()) {
+        check(true, "policy-folder", "last good set kept: " + policy_trouble_);
+    }
 
     switch (audit_.load()) {
         case AuditState::recording: check(true, "audit", "ok"); break;

@@ -5,6 +5,7 @@
 // is ready on purpose (DESIGN §5.9): the log must never be the reason that Flux stops; `?verbose` and a metric tell.
 
 #include <atomic>
+#include <mutex>
 #include <string>
 
 #include "base/clock.hpp"
@@ -28,6 +29,13 @@ public:
         not_after_ = not_after.time_since_epoch().count();
     }
 
+    // What keeps the policy folder from being in force, in a line; empty when nothing does. Ready nevertheless: the last good set
+    // goes on judging.
+    void set_policy_trouble(std::string trouble) {
+        std::lock_guard lock(mutex_);
+        policy_trouble_ = std::move(trouble);
+    }
+
     struct Report {
         bool ready = false;
         std::string text;  // a line per check, as kube-apiserver's own: "[+]policies ok", "[-]certificate failed: …"
@@ -37,6 +45,8 @@ public:
 private:
     const SnapshotCell<policy::PolicySet>& policies_;
     const Clock& clock_;
+    mutable std::mutex mutex_;
+    std::string policy_trouble_;
     std::atomic<bool> draining_{false};
     std::atomic<AuditState> audit_{AuditState::recording};
     std::atomic<WallTime::rep> not_before_{0};

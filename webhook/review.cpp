@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "policy/mutate.hpp"
 #include "webhook/answer.hpp"
 
 namespace fluxgate::webhook {
@@ -51,6 +52,7 @@ audit::Record make_record(const kube::Review& review, const policy::Verdict& ver
     }
     record.violations_omitted = verdict.violations_omitted;
     record.compliance = verdict.compliance;
+    record.exceptions = verdict.exceptions;
     record.policy_set = set.digest;
     record.cluster = origin.cluster;
     record.replica = origin.replica;
@@ -94,15 +96,15 @@ Promise promise_for(const policy::Verdict& verdict) {
     if (!verdict.effective) return Promise::none;
     if (!verdict.allowed) return Promise::before_the_answer;
     if (verdict.write_class == policy::WriteClass::exceptional) return Promise::or_refuse;
-    return verdict.violations.empty() ? Promise::none : Promise::beside_the_answer;
+    return verdict.violations.empty() && verdict.exceptions.empty() ? Promise::none : Promise::beside_the_answer;
 }
 
 std::string summarize(const kube::Review& review, const policy::Verdict& verdict) {
     const std::string space =
         review.namespace_name.empty() || review.resource.resource == "namespaces" ? "" : std::string(review.namespace_name) + "/";
     const std::size_t count = verdict.violations.size() + verdict.violations_omitted;
-    const std::string found =
-        verdict.error ? to_string(*verdict.error) : fmt::format("{} {}", count, count == 1 ? "violation" : "violations");
+    std::string found = verdict.error ? to_string(*verdict.error) : fmt::format("{} {}", count, count == 1 ? "violation" : "violations");
+    if (!verdict.exceptions.empty()) found += fmt::format(", by exception {}", fmt::join(verdict.exceptions, ", "));
     return fmt::format("{} {} {}{} by {}: {}", kube::to_string(review.operation), review.resource_name(), space, review.object_name(),
                        review.user.username, found);
 }
@@ -110,10 +112,18 @@ std::string summarize(const kube::Review& review, const policy::Verdict& verdict
 }  // namespace
 
 Outcome Reviewer::judge(std::string_view body, const policy::PolicySet& set, WallTime now) {
+    return guarded(&Reviewer::judge_or_throw, body, set, now);
+}
+
+Outcome Reviewer::mutate(std::string_view body, const policy::PolicySet& set, WallTime now) {
+    return guarded(&Reviewer::mutate_or_throw, body, set, now);
+}
+
+Outcome Reviewer::guarded(Judge step, std::string_view body, const policy::PolicySet& set, WallTime now) {
     std::string uid;
     const auto refuse = [&](const std::string& what) { return refuse_unreadable({our_mistake(what), uid}, set, now); };
     try {
-        return judge_or_throw(body, set, now, uid);
+        return (this->*step)(body, set, now, uid);
     } catch (const std::exception& exception) {
         return refuse(exception.what());
     } catch (...) {
@@ -138,6 +148,20 @@ Outcome Reviewer::refuse_unreadable(const kube::UnreadableReview& unreadable, co
     return outcome;
 }
 
+Outcome Reviewer::mutate_or_throw(std::string_view body, const policy::PolicySet& set, WallTime now, std::string& uid) {
+    const auto review = reader_.read(body);
+    if (!review) return refuse_unreadable(review.error(), set, now);
+    uid = review->uid;
+
+    const policy::Patch patch = policy::mutate(*review, set, {.now = now, .namespace_labels = std::nullopt});
+    Outcome outcome;
+    outcome.readable = true;
+    outcome.allowed = true;
+    outcome.patched = !patch.empty();
+    outcome.answer = write_patch(review->uid, patch);
+    return outcome;
+}
+
 Outcome Reviewer::judge_or_throw(std::string_view body, const policy::PolicySet& set, WallTime now, std::string& uid) {
     const auto review = reader_.read(body);
     if (!review) return refuse_unreadable(review.error(), set, now);
@@ -154,7 +178,7 @@ Outcome Reviewer::judge_or_throw(std::string_view body, const policy::PolicySet&
     outcome.write_class = verdict.write_class;
     outcome.promise = promise_for(verdict);
     if (outcome.promise != Promise::none) outcome.record = make_record(*review, verdict, set, origin_, now);
-    if (!verdict.violations.empty() || verdict.error) outcome.summary = summarize(*review, verdict);
+    if (!verdict.violations.empty() || !verdict.exceptions.empty() || verdict.error) outcome.summary = summarize(*review, verdict);
 
     const bool remembered = outcome.promise == Promise::before_the_answer || outcome.promise == Promise::or_refuse;
     outcome.answer = write_answer(*review, verdict, remembered ? RecordState::durable : RecordState::none, set.digest, limits_);

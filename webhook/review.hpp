@@ -43,6 +43,7 @@ struct Outcome {
     bool allowed = false;
     policy::WriteClass write_class = policy::WriteClass::unguarded;
     std::string error;    // Errc name, "" if a verdict was reached
+    bool patched = false;  // of /mutate: something was filled in
     std::string summary;  // "UPDATE deployments.apps production/web by alice: 2 violations"; empty when nothing was found
 };
 
@@ -59,8 +60,15 @@ public:
     // becomes a denial, of HTTP 500 only where even the uid is not known.
     Outcome judge(std::string_view body, const policy::PolicySet& set, WallTime now);
 
+    // For POST /mutate: the answer carries the patch of the `defaults` rules and always allows; what it lets through is judged
+    // by `judge` afterwards. Remembers nothing, but what cannot be read. Never throws either.
+    Outcome mutate(std::string_view body, const policy::PolicySet& set, WallTime now);
+
 private:
     // `uid`: whom to answer, as soon as that is known.
+    using Judge = Outcome (Reviewer::*)(std::string_view, const policy::PolicySet&, WallTime, std::string&);
+    Outcome guarded(Judge step, std::string_view body, const policy::PolicySet& set, WallTime now);
+    Outcome mutate_or_throw(std::string_view body, const policy::PolicySet& set, WallTime now, std::string& uid);
     Outcome judge_or_throw(std::string_view body, const policy::PolicySet& set, WallTime now, std::string& uid);
     Outcome refuse_unreadable(const kube::UnreadableReview& unreadable, const policy::PolicySet& set, WallTime now) const;
 

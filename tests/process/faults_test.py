@@ -31,7 +31,7 @@ class StrangeCallers(unittest.TestCase):
     def test_each_gets_a_clear_status_and_a_log_line_and_an_honest_caller_goes_on(self):
         deep = json.loads(recording("person-edits-image"))
         text = json.dumps(deep).replace('"dryRun": false', '"dryRun": false, "deep": ' + "[" * 300 + "]" * 300)
-        misdirected, unjudged = "no review: reviews are sent with POST to /validate", "refused what could not be judged"
+        misdirected, unjudged = "no review: reviews are sent with POST to /validate or /mutate", "refused what could not be judged"
         rows = [
             ("GET", "GET", "/validate", None, 405, misdirected, "405"),
             ("another path", "POST", "/mutate", recording("flux-applies"), 404, misdirected, "404"),

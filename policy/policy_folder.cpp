@@ -1,0 +1,59 @@
+#include "policy/policy_folder.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include "policy/policy_config_map.hpp"
+
+namespace fluxgate::policy {
+
+namespace {
+
+// Changes whenever a file of the folder does: content cannot change without one of these.
+std::string fingerprint(const std::filesystem::path& directory) {
+    std::vector<std::string> lines;
+    std::error_code error;
+    for (std::filesystem::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
+        const std::string name = entry->path().filename().string();
+        if (!is_policy_file_name(name)) continue;
+        struct stat info {};
+        if (::stat(entry->path().c_str(), &info) != 0) {
+            lines.push_back(name + " unreadable");
+            continue;
+        }
+        lines.push_back(fmt::format("{} {} {} {} {}.{} {}.{}", name, info.st_dev, info.st_ino, info.st_size, info.st_mtim.tv_sec,
+                                    info.st_mtim.tv_nsec, info.st_ctim.tv_sec, info.st_ctim.tv_nsec));
+    }
+    if (error) return "unreadable: " + error.message();
+    std::sort(lines.begin(), lines.end());
+    return fmt::format("{}", fmt::join(lines, "\n"));
+}
+
+}  // namespace
+
+std::optional<PolicyFolder::Change> PolicyFolder::look(WallTime now) {
+    const std::string before = fingerprint(directory_);
+    if (seen_ == before) return std::nullopt;
+    const auto files = read_policy_directory(directory_, options_.limits);
+    if (fingerprint(directory_) != before) return std::nullopt;
+    if (!files) return remember(before, {nullptr, {to_string(files.error())}, 0});
+    CompileOptions options = options_;
+    options.now = now;
+    CompileResult compiled = compile(*files, options);
+    Change change{std::move(compiled.set), {}, compiled.problems_omitted};
+    for (const Problem& problem : compiled.problems) change.problems.push_back((directory_ / "").string() + to_string(problem));
+    return remember(before, std::move(change));
+}
+
+std::optional<PolicyFolder::Change> PolicyFolder::remember(const std::string& seen, Change change) {
+    seen_ = seen;
+    const bool same = change.set && good_ && change.set->digest == digest_;
+    good_ = change.set != nullptr;
+    if (change.set) digest_ = change.set->digest;
+    if (same) return std::nullopt;
+    return change;
+}
+
+}  // namespace fluxgate::policy

@@ -1,0 +1,46 @@
+#pragma once
+
+// A folder of policy files, watched: says when it holds another set, or can no longer be compiled. It looks at names, sizes, times
+// and inodes, so that looking is cheap and the way Kubernetes swaps a mounted ConfigMap (`..data` points to a new folder) is seen
+// like an edit; and it compiles only what stood still while it was read.
+//
+// A resource for one thread. Whoever owns it keeps the last good set.
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "policy/loader.hpp"
+
+namespace fluxgate::policy {
+
+class PolicyFolder {
+public:
+    PolicyFolder(std::filesystem::path directory, CompileOptions options) : directory_(std::move(directory)), options_(std::move(options)) {}
+
+    // What a look found: a set, or why there is none.
+    struct Change {
+        std::shared_ptr<const PolicySet> set;
+        std::vector<std::string> problems;  // file:line:column: message; or that the folder cannot be read
+        std::size_t problems_omitted = 0;
+    };
+    // Nothing if the folder is as it was at the last look, or changes while it is read: then the next look decides. `now` is what
+    // the horizon of exceptions counts from.
+    std::optional<Change> look(WallTime now);
+
+    const std::filesystem::path& directory() const { return directory_; }
+
+private:
+    std::optional<Change> remember(const std::string& seen, Change change);
+
+    std::filesystem::path directory_;
+    CompileOptions options_;
+    std::optional<std::string> seen_;  // fingerprint of the folder that was compiled last
+    std::string digest_;               // of the last good set
+    bool good_ = false;                // was the last one good?
+};
+
+}  // namespace fluxgate::policy
