@@ -30,16 +30,15 @@ std::string_view repository_of(std::string_view image) {
     return image.substr(0, colon);
 }
 
-bool is_registry(std::string_view component) {
-    return component.find_first_of(".:") != std::string_view::npos || component == "localhost";
-}
+bool is_registry(std::string_view component) { return component.find_first_of(".:") != std::string_view::npos || component == "localhost"; }
 
 char to_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 std::string_view usual_name(std::string_view registry) { return registry == "index.docker.io" ? kDefaultRegistry : registry; }
 
 Error refuse(std::string_view pattern, std::string why) {
-    return Error{.code = Errc::invalid_argument, .message = "\"" + std::string(pattern.substr(0, 80)) + "\" " + std::move(why), .where = {}};
+    return Error{
+        .code = Errc::invalid_argument, .message = "\"" + std::string(pattern.substr(0, 80)) + "\" " + std::move(why), .where = {}};
 }
 
 }  // namespace

@@ -59,7 +59,8 @@ std::vector<ImagePattern> decode_images(Mapping& fields) {
             fields.problems().add(Errc::invalid_policy, item.position(), what + ": " + pattern.error().message);
     });
     const bool well = before == fields.problems().list().size() + fields.problems().omitted();
-    if (images.empty() && well) fields.problem("images", "must name at least one image; to drop the check as a whole, list the others in checks");
+    if (images.empty() && well)
+        fields.problem("images", "must name at least one image; to drop the check as a whole, list the others in checks");
     return images;
 }
 
@@ -106,18 +107,17 @@ template <class F>
 bool same_members(kube::Json before, kube::Json after, F&& wanted) {
     const Members were = members_of(before, wanted);
     const Members are = members_of(after, wanted);
-    return std::equal(were.begin(), were.end(), are.begin(), are.end(), [](const auto& one, const auto& other) {
-        return one.first == other.first && kube::equal(one.second, other.second);
-    });
+    return std::equal(were.begin(), were.end(), are.begin(), are.end(),
+                      [](const auto& one, const auto& other) { return one.first == other.first && kube::equal(one.second, other.second); });
 }
 
 // Containers are compared one by one; no check reads the others, in any version.
 bool counts_in_pod(std::string_view field) {
     constexpr std::string_view kNot[] = {
-        "containers",      "initContainers",            "ephemeralContainers",   "nodeSelector",
-        "affinity",        "tolerations",               "schedulingGates",       "topologySpreadConstraints",
-        "nodeName",        "schedulerName",             "activeDeadlineSeconds", "terminationGracePeriodSeconds",
-        "priority",        "priorityClassName",
+        "containers", "initContainers",    "ephemeralContainers",   "nodeSelector",
+        "affinity",   "tolerations",       "schedulingGates",       "topologySpreadConstraints",
+        "nodeName",   "schedulerName",     "activeDeadlineSeconds", "terminationGracePeriodSeconds",
+        "priority",   "priorityClassName",
     };
     return !is_one_of(field, kNot);
 }
@@ -174,7 +174,8 @@ PodSecurityRule PodSecurityRule::decode(Mapping& fields) {
         if (const auto check = decode_check(item, what, rule, of_level, fields.problems())) rule.checks.add(*check);
     });
     fields.each("exclude", [&](const kube::Node& item, const std::string& what) {
-        if (auto exclusion = decode_exclusion(item, what, rule, of_level, fields.problems())) rule.exclusions.push_back(std::move(*exclusion));
+        if (auto exclusion = decode_exclusion(item, what, rule, of_level, fields.problems()))
+            rule.exclusions.push_back(std::move(*exclusion));
     });
     fields.finish();
     return rule;
@@ -182,9 +183,8 @@ PodSecurityRule PodSecurityRule::decode(Mapping& fields) {
 
 bool PodSecurityRule::same_inputs(const kube::PodTemplate& before, const kube::PodTemplate& after) const {
     return same_members(before.metadata["annotations"], after.metadata["annotations"], counts_among_annotations) &&
-           same_members(before.spec, after.spec, counts_in_pod) && same_containers(before, after, [](kube::Json was, kube::Json is) {
-               return same_members(was, is, counts_in_container);
-           });
+           same_members(before.spec, after.spec, counts_in_pod) &&
+           same_containers(before, after, [](kube::Json was, kube::Json is) { return same_members(was, is, counts_in_container); });
 }
 
 }  // namespace fluxgate::policy

@@ -151,14 +151,15 @@ constexpr Since kSysctls[] = {
     {"net.ipv4.tcp_notsent_lowat", 37},
 };
 
-constexpr Since kSELinuxTypes[] = {{"", 0}, {"container_t", 0}, {"container_init_t", 0}, {"container_kvm_t", 0}, {"container_engine_t", 31}};
+constexpr Since kSELinuxTypes[] = {
+    {"", 0}, {"container_t", 0}, {"container_init_t", 0}, {"container_kvm_t", 0}, {"container_engine_t", 31}};
 
-constexpr std::string_view kDefaultCapabilities[] = {"AUDIT_WRITE", "CHOWN",  "DAC_OVERRIDE", "FOWNER",  "FSETID",
+constexpr std::string_view kDefaultCapabilities[] = {"AUDIT_WRITE", "CHOWN",  "DAC_OVERRIDE",     "FOWNER",  "FSETID",
                                                      "KILL",        "MKNOD",  "NET_BIND_SERVICE", "SETFCAP", "SETGID",
                                                      "SETPCAP",     "SETUID", "SYS_CHROOT"};
 
 // Any of these makes a volume good, whatever else it names: a volume with two sources does not get past the API server.
-constexpr std::string_view kGoodVolumes[] = {"configMap", "csi",       "downwardAPI", "emptyDir", "ephemeral", "image", "persistentVolumeClaim",
+constexpr std::string_view kGoodVolumes[] = {"configMap", "csi",   "downwardAPI", "emptyDir", "ephemeral", "image", "persistentVolumeClaim",
                                              "projected", "secret"};
 
 template <std::size_t N>
@@ -324,7 +325,8 @@ private:
         };
         judge_shared(context, add_here);
         judge_capabilities(container, context.capabilities);
-        if (asks(Check::privileged) && true_or_odd(context.privileged)) add_here(Check::privileged, "privileged", context.privileged, "false");
+        if (asks(Check::privileged) && true_or_odd(context.privileged))
+            add_here(Check::privileged, "privileged", context.privileged, "false");
         if (proc_mount_ && !none(context.proc_mount) && context.proc_mount.text() != "Default") {
             add_here(*proc_mount_, "procMount", context.proc_mount, "Default");
         }
@@ -371,7 +373,8 @@ private:
                 "NET_BIND_SERVICE or nothing");
         }
         if (!drops_all(capabilities))
-            add(Check::capabilities_restricted, container, "securityContext.capabilities.drop", capabilities["drop"], "a list with \"ALL\"");
+            add(Check::capabilities_restricted, container, "securityContext.capabilities.drop", capabilities["drop"],
+                "a list with \"ALL\"");
     }
 
     void judge_ports(const Container& container, Json ports) {
@@ -390,7 +393,8 @@ private:
         for (const std::string_view by : {"httpGet", "tcpSocket"}) {
             const Json host = handler[by]["host"];
             if (!text_or_odd(host)) continue;
-            add(Check::host_probes_and_host_lifecycle, container, fmt::format("{}.{}.host", field, by), host, "no host, which means the pod");
+            add(Check::host_probes_and_host_lifecycle, container, fmt::format("{}.{}.host", field, by), host,
+                "no host, which means the pod");
         }
     }
 
