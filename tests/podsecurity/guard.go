@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 )
 
 // A subject is one workload and what the API server would say about the request.
@@ -88,9 +89,10 @@ func (a answer) checks(level, version string) ([]string, error) {
 // A guard is the real binary with a policy directory of its own.
 type guard struct{ binary, policies string }
 
-func newGuard(binary, folder, level, version string) (guard, error) {
-	g := guard{binary, filepath.Join(folder, level+"-"+version)}
-	if err := os.Mkdir(g.policies, 0o755); err != nil {
+func newGuard(binary, folder, level, version string, checks []string) (guard, error) {
+	policies, err := os.MkdirTemp(folder, level+"-"+version+"-")
+	g := guard{binary, policies}
+	if err != nil {
 		return g, err
 	}
 	text := fmt.Sprintf(`apiVersion: fluxgate.dev/v1alpha1
@@ -98,8 +100,8 @@ kind: GuardPolicy
 metadata: {name: p}
 spec:
   rules:
-  - {name: r, podSecurity: {level: %s, version: %s}}
-`, level, version)
+  - {name: r, podSecurity: {level: %s, version: %s, checks: [%s]}}
+`, level, version, strings.Join(checks, ", "))
 	return g, os.WriteFile(filepath.Join(g.policies, "policy.yaml"), []byte(text), 0o644)
 }
 

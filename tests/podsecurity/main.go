@@ -27,6 +27,8 @@ func versions() []string {
 	return list
 }
 
+const problemsShown = 5
+
 type combination struct {
 	level, version string
 	stream         uint64
@@ -124,16 +126,15 @@ func run(binary string, pods int, seed uint64) error {
 	}
 	fmt.Printf("%d workloads, %d denied, %d levels and versions, %d of them with a difference, seed %d, %.0f s\n", total.pods, total.denied, combinations,
 		differences, seed, time.Since(began).Seconds())
+	if more := len(problems) - problemsShown; more > 0 {
+		problems = append(problems[:problemsShown], fmt.Errorf("... and %d more", more))
+	}
 	return errors.Join(problems...)
 }
 
-// compare stops at the first difference of its level and version, and makes it small.
+// compare asks for the whole level, and then for parts of it. It stops at the first difference, and makes it small.
 func compare(binary, folder string, c combination, seed uint64, count int) (tally, error) {
 	counted := tally{checks: map[string][2]int{}}
-	g, err := newGuard(binary, folder, c.level, c.version)
-	if err != nil {
-		return counted, err
-	}
 	module, err := newReference()
 	if err != nil {
 		return counted, err
@@ -143,18 +144,44 @@ func compare(binary, folder string, c combination, seed uint64, count int) (tall
 	for i := range subjects {
 		subjects[i] = generator.subject()
 	}
-	answers, err := g.judge(subjects)
-	if err != nil {
+	asked, err := c.compare(binary, folder, nil, module, subjects, &counted)
+	if err != nil || len(asked) == 0 {
 		return counted, err
 	}
-	for i, s := range subjects {
-		ours, theirs, err := both(module, s, answers[i], c)
-		if err != nil {
+	// Every check of the level is in one part, so this also shows that both give the level the same checks.
+	generator.random.Shuffle(len(asked), func(i, j int) { asked[i], asked[j] = asked[j], asked[i] })
+	cut := 1 + generator.random.IntN(len(asked)-1)
+	aside := tally{checks: map[string][2]int{}}
+	for _, part := range [][]string{asked[:cut], asked[cut:]} {
+		if _, err := c.compare(binary, folder, part, module, subjects[:min(count, 200)], &aside); err != nil {
 			return counted, err
+		}
+	}
+	return counted, nil
+}
+
+// compare asks for all checks, or only some, and gives the ids of all that the level has.
+func (c combination) compare(binary, folder string, only []string, module *reference, subjects []subject, counted *tally) ([]string, error) {
+	g, err := newGuard(binary, folder, c.level, c.version, only)
+	if err != nil {
+		return nil, err
+	}
+	answers, err := g.judge(subjects)
+	if err != nil {
+		return nil, err
+	}
+	var asked []string
+	for i, s := range subjects {
+		ours, theirs, err := both(module, s, answers[i], c, only)
+		if err != nil {
+			return nil, err
 		}
 		counted.pods++
 		if len(theirs) > 0 {
 			counted.denied++
+		}
+		if len(module.asked) > 0 {
+			asked = slices.Clone(module.asked)
 		}
 		for _, id := range module.asked {
 			counts := counted.checks[id]
@@ -166,13 +193,13 @@ func compare(binary, folder string, c combination, seed uint64, count int) (tall
 			counted.checks[id] = counts
 		}
 		if !slices.Equal(ours, theirs) {
-			return counted, explain(g, module, s, c)
+			return nil, explain(g, module, s, c, only)
 		}
 	}
-	return counted, nil
+	return asked, nil
 }
 
-func both(module *reference, s subject, a answer, c combination) (ours, theirs []string, err error) {
+func both(module *reference, s subject, a answer, c combination, only []string) (ours, theirs []string, err error) {
 	object, err := json.Marshal(s.object)
 	if err != nil {
 		return nil, nil, err
@@ -183,24 +210,35 @@ func both(module *reference, s subject, a answer, c combination) (ours, theirs [
 	if ours, err = a.checks(c.level, c.named()); err != nil {
 		return nil, nil, fmt.Errorf("%s %s: Fluxgate on %s: %w", c.level, c.version, object, err)
 	}
+	if only != nil {
+		theirs = minus(theirs, minus(theirs, only))
+	}
 	return ours, slices.Clone(theirs), nil
 }
 
-func explain(g guard, module *reference, s subject, c combination) error {
+func explain(g guard, module *reference, s subject, c combination, only []string) error {
 	ask := func(candidate subject) (ours, theirs []string, a answer, err error) {
 		answers, err := g.judge([]subject{candidate})
 		if err != nil {
 			return nil, nil, answer{}, err
 		}
-		ours, theirs, err = both(module, candidate, answers[0], c)
+		ours, theirs, err = both(module, candidate, answers[0], c, only)
 		return ours, theirs, answers[0], err
+	}
+	first, second, _, err := ask(s)
+	if err != nil {
+		return err
 	}
 	s = smallest(s, func(candidate subject) bool {
 		ours, theirs, _, err := ask(candidate)
-		return err == nil && !slices.Equal(ours, theirs)
+		return err == nil && slices.Equal(minus(ours, theirs), minus(first, second)) && slices.Equal(minus(theirs, ours), minus(second, first))
 	})
 	ours, theirs, a, err := ask(s)
 	object, _ := json.MarshalIndent(s.object, "", "  ")
-	return fmt.Errorf("%s %s, %s %s:\n%s\nKubernetes refuses by %q\nFluxgate   refuses by %q: %v %v", c.level, c.version, s.kind, s.subresource,
+	return fmt.Errorf("%s %s (checks %q), %s %s:\n%s\nKubernetes refuses by %q\nFluxgate   refuses by %q: %v %v", c.level, c.version, only, s.kind, s.subresource,
 		object, theirs, ours, a.Violations, err)
+}
+
+func minus(some, others []string) []string {
+	return slices.DeleteFunc(slices.Clone(some), func(id string) bool { return slices.Contains(others, id) })
 }

@@ -23,12 +23,18 @@ func smallest(s subject, differs func(subject) bool) subject {
 	}
 }
 
+// An object that an API server sends always has these.
+var kept = []string{"spec", "template", "jobTemplate"}
+
 // without yields copies of the value that lack one part each, large parts first.
 func without(value any) func(yield func(any) bool) {
 	return func(yield func(any) bool) {
 		switch v := value.(type) {
 		case fields:
 			for _, key := range slices.Sorted(maps.Keys(v)) {
+				if slices.Contains(kept, key) {
+					continue
+				}
 				smaller := maps.Clone(v)
 				delete(smaller, key)
 				if !yield(smaller) {
