@@ -381,7 +381,8 @@ TEST_CASE("judging an allowed write allocates nothing") {
     const auto set = sample::compiled(
         {sample::file("cli/demo/policies/production.yaml").substr(0, sample::file("cli/demo/policies/production.yaml").find("\n---")),
          sample::policy("  match: {namespaces: [production], names: [\"*\"]}\n  rules:\n"
-                        "  - {name: bounds, resources: {min: {cpu: 1m}, max: {memory: 64Gi}, maxLimitRequestRatio: {memory: \"100\"}}}\n",
+                        "  - {name: bounds, resources: {min: {cpu: 1m}, max: {memory: 64Gi}, maxLimitRequestRatio: {memory: \"100\"}}}\n"
+                        "  - {name: hardened, podSecurity: {level: baseline}}\n",
                         "more")});
     const std::size_t before_one = allocations;
     const auto one = std::make_unique<std::string>(100, 'x');

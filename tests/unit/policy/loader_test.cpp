@@ -139,7 +139,6 @@ TEST_CASE("each field of the schema that is not implemented is an error of its o
     const auto match = [&](std::string_view field) { return spec("match: {" + std::string(field) + "}"); };
     const auto lock = [](std::string_view field) { return sample::rule("lock: {writers: [flux], " + std::string(field) + "}"); };
     const auto writer = [](std::string_view name) { return sample::rule("lock: {writers: [" + std::string(name) + "]}"); };
-    const auto security = [](std::string_view fields) { return sample::rule("podSecurity: {" + std::string(fields) + "}"); };
     const auto kind = [](std::string_view name) {
         return "apiVersion: fluxgate.dev/v1alpha1\nkind: " + std::string(name) + "\nmetadata: {name: x}\nspec: {}\n";
     };
@@ -163,14 +162,6 @@ TEST_CASE("each field of the schema that is not implemented is an error of its o
         {"writer cert-manager", writer("cert-manager")},
         {"writer keda", writer("keda")},
         {"writer fluxgate", writer("fluxgate")},
-        {"podSecurity baseline", security("level: baseline, checks: [runAsNonRoot]")},
-        {"podSecurity privileged", security("level: privileged, checks: [runAsNonRoot]")},
-        {"podSecurity all checks", security("level: restricted")},
-        {"podSecurity checks []", security("level: restricted, checks: []")},
-        {"podSecurity another check", security("level: restricted, checks: [capabilities_restricted]")},
-        {"podSecurity exclude", security("level: restricted, checks: [runAsUser], exclude: [{check: runAsUser, images: [a]}]")},
-        {"podSecurity exclude of a wrong type", security("level: restricted, checks: [runAsUser], exclude: {check: runAsUser}")},
-        {"podSecurity exclude a text", security("level: restricted, checks: [runAsUser], exclude: runAsUser")},
         {"images", sample::rule("images: {registries: [myacr.azurecr.io]}")},
         {"requiredMetadata", sample::rule("requiredMetadata: {labels: {team: \"\"}}")},
         {"availability", sample::rule("availability: {minReplicas: 2}")},
@@ -220,7 +211,8 @@ TEST_CASE("every implemented field of the schema is read") {
         "  - name: probes\n"
         "    probes: {all: [readinessProbe], any: [livenessProbe, startupProbe], kinds: [Deployment, StatefulSet, DaemonSet]}\n"
         "  - name: hardened\n"
-        "    podSecurity: {level: restricted, version: v1.34, checks: [runAsNonRoot, runAsUser], exclude: []}\n");
+        "    podSecurity: {level: restricted, version: v1.34, checks: [], exclude: [{check: capabilities_restricted, images: "
+        "[\"myacr.azurecr.io/net-tool\"]}]}\n");
     REQUIRE(set->policies.size() == 1);
     const Policy& policy = set->policies[0];
     CHECK(policy.name == "production");
@@ -235,6 +227,7 @@ TEST_CASE("every implemented field of the schema is read") {
     CHECK(std::get<ResourcesRule>(policy.rules[1].body).max[0].text == "4Gi");
     CHECK(std::get<ProbesRule>(policy.rules[2].body).kinds.size() == 3);
     CHECK(std::get<PodSecurityRule>(policy.rules[3].body).minor_version == 34);
+    CHECK(std::get<PodSecurityRule>(policy.rules[3].body).exclusions.size() == 1);
     CHECK(set->digest.starts_with("sha256:"));
     CHECK(set->digest.size() == 71);
 }
