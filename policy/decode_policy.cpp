@@ -54,9 +54,10 @@ constexpr std::array kBodies{
     BodyDecoder{"resources", &decode_as<ResourcesRule>},
     BodyDecoder{"probes", &decode_as<ProbesRule>},
     BodyDecoder{"podSecurity", &decode_as<PodSecurityRule>},
+    BodyDecoder{"images", &decode_as<ImagesRule>},
 };
 // What the schema has and this version does not.
-constexpr std::array<std::string_view, 7> kPlannedBodies{"images",   "requiredMetadata", "availability", "serviceAccount",
+constexpr std::array<std::string_view, 6> kPlannedBodies{"requiredMetadata", "availability", "serviceAccount",
                                                          "services", "ingress",          "defaults"};
 
 void decode_rule(const kube::Node& item, const std::string& what, Policy& policy, Problems& problems) {

@@ -18,6 +18,7 @@
 #include "policy/index.hpp"
 #include "policy/lock/lock.hpp"
 #include "policy/match.hpp"
+#include "policy/rules/images.hpp"
 #include "policy/rules/pod_security.hpp"
 #include "policy/rules/probes.hpp"
 #include "policy/rules/resources.hpp"
@@ -33,7 +34,7 @@ struct Actions {
 };
 
 // What a rule demands. All but the lock have one of the two shapes of policy/rules/rule.hpp.
-using RuleBody = std::variant<LockRule, ResourcesRule, ProbesRule, PodSecurityRule>;
+using RuleBody = std::variant<LockRule, ResourcesRule, ProbesRule, PodSecurityRule, ImagesRule>;
 
 // Can the rule have anything to say about objects of that resource?
 bool understands(const RuleBody& body, std::string_view group, std::string_view resource);
