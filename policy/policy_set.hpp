@@ -21,6 +21,7 @@
 #include "policy/rules/images.hpp"
 #include "policy/rules/pod_security.hpp"
 #include "policy/rules/probes.hpp"
+#include "policy/rules/required_metadata.hpp"
 #include "policy/rules/resources.hpp"
 
 namespace fluxgate::policy {
@@ -34,7 +35,7 @@ struct Actions {
 };
 
 // What a rule demands. All but the lock have one of the two shapes of policy/rules/rule.hpp.
-using RuleBody = std::variant<LockRule, ResourcesRule, ProbesRule, PodSecurityRule, ImagesRule>;
+using RuleBody = std::variant<LockRule, ResourcesRule, ProbesRule, PodSecurityRule, ImagesRule, RequiredMetadataRule>;
 
 // Can the rule have anything to say about objects of that resource?
 bool understands(const RuleBody& body, std::string_view group, std::string_view resource);
