@@ -56,9 +56,10 @@ constexpr std::array kBodies{
     BodyDecoder{"podSecurity", &decode_as<PodSecurityRule>},
     BodyDecoder{"images", &decode_as<ImagesRule>},
     BodyDecoder{"requiredMetadata", &decode_as<RequiredMetadataRule>},
+    BodyDecoder{"availability", &decode_as<AvailabilityRule>},
 };
 // What the schema has and this version does not.
-constexpr std::array<std::string_view, 5> kPlannedBodies{"availability", "serviceAccount", "services", "ingress", "defaults"};
+constexpr std::array<std::string_view, 4> kPlannedBodies{"serviceAccount", "services", "ingress", "defaults"};
 
 void decode_rule(const kube::Node& item, const std::string& what, Policy& policy, Problems& problems) {
     Mapping fields(item, what, problems);

@@ -18,6 +18,7 @@
 #include "policy/index.hpp"
 #include "policy/lock/lock.hpp"
 #include "policy/match.hpp"
+#include "policy/rules/availability.hpp"
 #include "policy/rules/images.hpp"
 #include "policy/rules/pod_security.hpp"
 #include "policy/rules/probes.hpp"
@@ -35,13 +36,13 @@ struct Actions {
 };
 
 // What a rule demands. All but the lock have one of the two shapes of policy/rules/rule.hpp.
-using RuleBody = std::variant<LockRule, ResourcesRule, ProbesRule, PodSecurityRule, ImagesRule, RequiredMetadataRule>;
+using RuleBody = std::variant<LockRule, ResourcesRule, ProbesRule, PodSecurityRule, ImagesRule, RequiredMetadataRule, AvailabilityRule>;
 
 // Can the rule have anything to say about objects of that resource?
 bool understands(const RuleBody& body, std::string_view group, std::string_view resource);
 
 // The resources that some rule understands and others do not, as group and plural: what the index must tell apart.
-inline constexpr std::array<std::pair<std::string_view, std::string_view>, 9> kKnownResources{{
+inline constexpr std::array<std::pair<std::string_view, std::string_view>, 11> kKnownResources{{
     {"", "pods"},
     {"", "podtemplates"},
     {"", "replicationcontrollers"},
@@ -51,6 +52,8 @@ inline constexpr std::array<std::pair<std::string_view, std::string_view>, 9> kK
     {"apps", "daemonsets"},
     {"batch", "jobs"},
     {"batch", "cronjobs"},
+    {"autoscaling", "horizontalpodautoscalers"},
+    {"policy", "poddisruptionbudgets"},
 }};
 
 struct Rule {
