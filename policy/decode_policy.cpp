@@ -57,9 +57,10 @@ constexpr std::array kBodies{
     BodyDecoder{"images", &decode_as<ImagesRule>},
     BodyDecoder{"requiredMetadata", &decode_as<RequiredMetadataRule>},
     BodyDecoder{"availability", &decode_as<AvailabilityRule>},
+    BodyDecoder{"serviceAccount", &decode_as<ServiceAccountRule>},
 };
 // What the schema has and this version does not.
-constexpr std::array<std::string_view, 4> kPlannedBodies{"serviceAccount", "services", "ingress", "defaults"};
+constexpr std::array<std::string_view, 3> kPlannedBodies{"services", "ingress", "defaults"};
 
 void decode_rule(const kube::Node& item, const std::string& what, Policy& policy, Problems& problems) {
     Mapping fields(item, what, problems);

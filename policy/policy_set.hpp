@@ -24,6 +24,7 @@
 #include "policy/rules/probes.hpp"
 #include "policy/rules/required_metadata.hpp"
 #include "policy/rules/resources.hpp"
+#include "policy/rules/service_account.hpp"
 
 namespace fluxgate::policy {
 
@@ -36,7 +37,7 @@ struct Actions {
 };
 
 // What a rule demands. All but the lock have one of the two shapes of policy/rules/rule.hpp.
-using RuleBody = std::variant<LockRule, ResourcesRule, ProbesRule, PodSecurityRule, ImagesRule, RequiredMetadataRule, AvailabilityRule>;
+using RuleBody = std::variant<LockRule, ResourcesRule, ProbesRule, PodSecurityRule, ImagesRule, RequiredMetadataRule, AvailabilityRule, ServiceAccountRule>;
 
 // Can the rule have anything to say about objects of that resource?
 bool understands(const RuleBody& body, std::string_view group, std::string_view resource);
