@@ -58,9 +58,10 @@ constexpr std::array kBodies{
     BodyDecoder{"requiredMetadata", &decode_as<RequiredMetadataRule>},
     BodyDecoder{"availability", &decode_as<AvailabilityRule>},
     BodyDecoder{"serviceAccount", &decode_as<ServiceAccountRule>},
+    BodyDecoder{"services", &decode_as<ServicesRule>},
 };
 // What the schema has and this version does not.
-constexpr std::array<std::string_view, 3> kPlannedBodies{"services", "ingress", "defaults"};
+constexpr std::array<std::string_view, 2> kPlannedBodies{"ingress", "defaults"};
 
 void decode_rule(const kube::Node& item, const std::string& what, Policy& policy, Problems& problems) {
     Mapping fields(item, what, problems);

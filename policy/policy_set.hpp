@@ -25,6 +25,7 @@
 #include "policy/rules/required_metadata.hpp"
 #include "policy/rules/resources.hpp"
 #include "policy/rules/service_account.hpp"
+#include "policy/rules/services.hpp"
 
 namespace fluxgate::policy {
 
@@ -37,13 +38,13 @@ struct Actions {
 };
 
 // What a rule demands. All but the lock have one of the two shapes of policy/rules/rule.hpp.
-using RuleBody = std::variant<LockRule, ResourcesRule, ProbesRule, PodSecurityRule, ImagesRule, RequiredMetadataRule, AvailabilityRule, ServiceAccountRule>;
+using RuleBody = std::variant<LockRule, ResourcesRule, ProbesRule, PodSecurityRule, ImagesRule, RequiredMetadataRule, AvailabilityRule, ServiceAccountRule, ServicesRule>;
 
 // Can the rule have anything to say about objects of that resource?
 bool understands(const RuleBody& body, std::string_view group, std::string_view resource);
 
 // The resources that some rule understands and others do not, as group and plural: what the index must tell apart.
-inline constexpr std::array<std::pair<std::string_view, std::string_view>, 11> kKnownResources{{
+inline constexpr std::array<std::pair<std::string_view, std::string_view>, 12> kKnownResources{{
     {"", "pods"},
     {"", "podtemplates"},
     {"", "replicationcontrollers"},
@@ -55,6 +56,7 @@ inline constexpr std::array<std::pair<std::string_view, std::string_view>, 11> k
     {"batch", "cronjobs"},
     {"autoscaling", "horizontalpodautoscalers"},
     {"policy", "poddisruptionbudgets"},
+    {"", "services"},
 }};
 
 struct Rule {
