@@ -59,9 +59,10 @@ constexpr std::array kBodies{
     BodyDecoder{"availability", &decode_as<AvailabilityRule>},
     BodyDecoder{"serviceAccount", &decode_as<ServiceAccountRule>},
     BodyDecoder{"services", &decode_as<ServicesRule>},
+    BodyDecoder{"ingress", &decode_as<IngressRule>},
 };
 // What the schema has and this version does not.
-constexpr std::array<std::string_view, 2> kPlannedBodies{"ingress", "defaults"};
+constexpr std::array<std::string_view, 1> kPlannedBodies{"defaults"};
 
 void decode_rule(const kube::Node& item, const std::string& what, Policy& policy, Problems& problems) {
     Mapping fields(item, what, problems);

@@ -20,6 +20,7 @@
 #include "policy/match.hpp"
 #include "policy/rules/availability.hpp"
 #include "policy/rules/images.hpp"
+#include "policy/rules/ingress.hpp"
 #include "policy/rules/pod_security.hpp"
 #include "policy/rules/probes.hpp"
 #include "policy/rules/required_metadata.hpp"
@@ -38,13 +39,13 @@ struct Actions {
 };
 
 // What a rule demands. All but the lock have one of the two shapes of policy/rules/rule.hpp.
-using RuleBody = std::variant<LockRule, ResourcesRule, ProbesRule, PodSecurityRule, ImagesRule, RequiredMetadataRule, AvailabilityRule, ServiceAccountRule, ServicesRule>;
+using RuleBody = std::variant<LockRule, ResourcesRule, ProbesRule, PodSecurityRule, ImagesRule, RequiredMetadataRule, AvailabilityRule, ServiceAccountRule, ServicesRule, IngressRule>;
 
 // Can the rule have anything to say about objects of that resource?
 bool understands(const RuleBody& body, std::string_view group, std::string_view resource);
 
 // The resources that some rule understands and others do not, as group and plural: what the index must tell apart.
-inline constexpr std::array<std::pair<std::string_view, std::string_view>, 12> kKnownResources{{
+inline constexpr std::array<std::pair<std::string_view, std::string_view>, 14> kKnownResources{{
     {"", "pods"},
     {"", "podtemplates"},
     {"", "replicationcontrollers"},
@@ -57,6 +58,8 @@ inline constexpr std::array<std::pair<std::string_view, std::string_view>, 12> k
     {"autoscaling", "horizontalpodautoscalers"},
     {"policy", "poddisruptionbudgets"},
     {"", "services"},
+    {"networking.k8s.io", "ingresses"},
+    {"extensions", "ingresses"},
 }};
 
 struct Rule {
