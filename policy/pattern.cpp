@@ -1,5 +1,6 @@
 #include "policy/pattern.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include <re2/re2.h>
@@ -19,7 +20,9 @@ Result<Pattern> Pattern::compile(std::string_view text) {
 }
 
 bool Pattern::matches(std::string_view value) const {
-    return value.size() <= kMatchedBytesMax && re2::RE2::FullMatch(re2::StringPiece(value.data(), value.size()), *program_);
+    const auto instructions = static_cast<std::size_t>(std::max(program_->ProgramSize(), 1));
+    if (value.size() > std::min(kMatchedBytesMax, kMatchStepsMax / instructions)) return false;
+    return re2::RE2::FullMatch(re2::StringPiece(value.data(), value.size()), *program_);
 }
 
 const std::string& Pattern::text() const { return program_->pattern(); }

@@ -3,9 +3,10 @@
 // A regular expression of a policy file, matched against whole values. RE2 decides in time linear in the value, whatever the
 // expression (https://github.com/google/re2/wiki/Syntax); this is the only place that knows the library.
 //
-// Bounds: the text has at most kPatternBytesMax bytes, a program and what it remembers while matching kPatternMemoryMax, and
-// values of more than kMatchedBytesMax bytes match nothing. Kubernetes stores labels of 63 bytes and at most 256 KiB of
-// annotations an object.
+// Bounds: the text has at most kPatternBytesMax bytes, a program and what it remembers while matching kPatternMemoryMax. Values of
+// more than kMatchedBytesMax bytes, or of more than kMatchStepsMax by the length of the program, match nothing: at worst a step is
+// 30 ns, and whoever writes an annotation must not hold up a review. Labels have 63 bytes, and any program takes 900.
+// Kubernetes stores at most 256 KiB of annotations an object.
 //
 // A value: copies share one compiled program, immutable to its users, so any number of threads may share it. `matches` makes
 // no copies; RE2 builds its automaton as it meets values, within the memory above.
@@ -26,6 +27,7 @@ namespace fluxgate::policy {
 inline constexpr std::size_t kPatternBytesMax = 1'000;
 inline constexpr std::size_t kPatternMemoryMax = 256u << 10;
 inline constexpr std::size_t kMatchedBytesMax = 256u << 10;
+inline constexpr std::size_t kMatchStepsMax = 4'000'000;
 
 class Pattern {
 public:

@@ -78,4 +78,10 @@ TEST_CASE("time and size of matching are bounded") {
     const auto evil = Pattern::compile("(a+)+b");
     REQUIRE(evil.has_value());
     CHECK_FALSE(evil->matches(std::string(100'000, 'a')));
+
+    // A large program gets shorter values: 4,000,000 steps over some 1,000 instructions.
+    const auto large = Pattern::compile("a*b?a{990}");
+    REQUIRE(large.has_value());
+    CHECK(large->matches(std::string(3'900, 'a')));
+    CHECK_FALSE(large->matches(std::string(4'100, 'a')));
 }
