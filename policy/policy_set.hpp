@@ -39,7 +39,8 @@ struct Actions {
 };
 
 // What a rule demands. All but the lock have one of the two shapes of policy/rules/rule.hpp.
-using RuleBody = std::variant<LockRule, ResourcesRule, ProbesRule, PodSecurityRule, ImagesRule, RequiredMetadataRule, AvailabilityRule, ServiceAccountRule, ServicesRule, IngressRule>;
+using RuleBody = std::variant<LockRule, ResourcesRule, ProbesRule, PodSecurityRule, ImagesRule, RequiredMetadataRule, AvailabilityRule,
+                              ServiceAccountRule, ServicesRule, IngressRule>;
 
 // Can the rule have anything to say about objects of that resource?
 bool understands(const RuleBody& body, std::string_view group, std::string_view resource);

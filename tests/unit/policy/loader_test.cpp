@@ -98,8 +98,10 @@ TEST_CASE("every problem of every file comes in one run, with its place and the 
         "a.yaml:17:56: spec.rules[1].resources.max.memory: expected a quantity above zero such as \"100m\" or \"4Gi\"",
         "a.yaml:17:78: spec.rules[1].resources.containerTypes: names no container type",
         "a.yaml:18:33: spec.rules[2].probes.all[0]: have \"readynessProbe\"",
-        "a.yaml:18:5: spec.rules[2]: expected exactly one of lock, resources, probes, podSecurity, images, requiredMetadata, availability, serviceAccount, services, ingress; have 2",
-        "a.yaml:19:5: spec.rules[3]: expected exactly one of lock, resources, probes, podSecurity, images, requiredMetadata, availability, serviceAccount, services, ingress; have 0",
+        "a.yaml:18:5: spec.rules[2]: expected exactly one of lock, resources, probes, podSecurity, images, requiredMetadata, "
+        "availability, serviceAccount, services, ingress; have 2",
+        "a.yaml:19:5: spec.rules[3]: expected exactly one of lock, resources, probes, podSecurity, images, requiredMetadata, "
+        "availability, serviceAccount, services, ingress; have 0",
         "a.yaml:20:5: spec.rules[4].name is missing: expected a string",
         "a.yaml:20:14: probes: demands nothing",
         "a.yaml:21:5: spec.rules[5]: expected a mapping, have a string",
