@@ -61,6 +61,13 @@ bool is_label_key(std::string_view text) {
     return is_subdomain(text.substr(0, slash)) && is_qualified_part(text.substr(slash + 1));
 }
 
+bool is_annotation_key(std::string_view text) {
+    std::string lower(text);
+    std::transform(lower.begin(), lower.end(), lower.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+    return is_label_key(lower);
+}
+
 bool is_label_value(std::string_view text) { return text.empty() || is_qualified_part(text); }
 
 }  // namespace fluxgate::kube

@@ -41,5 +41,7 @@ struct LabelSelector {
 // https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
 bool is_label_key(std::string_view text);
 bool is_label_value(std::string_view text);
+// As a label's, but the domain may have capitals (apimachinery pkg/api/validation ValidateAnnotations).
+bool is_annotation_key(std::string_view text);
 
 }  // namespace fluxgate::kube

@@ -54,11 +54,14 @@ constexpr std::array kBodies{
     BodyDecoder{"resources", &decode_as<ResourcesRule>},
     BodyDecoder{"probes", &decode_as<ProbesRule>},
     BodyDecoder{"podSecurity", &decode_as<PodSecurityRule>},
+    BodyDecoder{"images", &decode_as<ImagesRule>},
+    BodyDecoder{"requiredMetadata", &decode_as<RequiredMetadataRule>},
+    BodyDecoder{"availability", &decode_as<AvailabilityRule>},
+    BodyDecoder{"serviceAccount", &decode_as<ServiceAccountRule>},
+    BodyDecoder{"services", &decode_as<ServicesRule>},
+    BodyDecoder{"ingress", &decode_as<IngressRule>},
     BodyDecoder{"defaults", &decode_as<DefaultsRule>},
 };
-// What the schema has and this version does not.
-constexpr std::array<std::string_view, 6> kPlannedBodies{"images",         "requiredMetadata", "availability",
-                                                         "serviceAccount", "services",         "ingress"};
 
 void decode_rule(const kube::Node& item, const std::string& what, Policy& policy, Problems& problems) {
     Mapping fields(item, what, problems);
@@ -73,11 +76,6 @@ void decode_rule(const kube::Node& item, const std::string& what, Policy& policy
         ++bodies;
         Mapping body(*node, fields.name_of(decoder.field), problems);
         rule.body = decoder.decode(body);
-    }
-    for (const std::string_view key : kPlannedBodies) {
-        if (!item.find(key)) continue;
-        ++bodies;
-        fields.not_implemented(key);
     }
     fields.finish();
     if (bodies != 1 && item.kind() == kube::Node::Kind::mapping) {

@@ -18,10 +18,16 @@
 #include "policy/index.hpp"
 #include "policy/lock/lock.hpp"
 #include "policy/match.hpp"
+#include "policy/rules/availability.hpp"
 #include "policy/rules/defaults.hpp"
+#include "policy/rules/images.hpp"
+#include "policy/rules/ingress.hpp"
 #include "policy/rules/pod_security.hpp"
 #include "policy/rules/probes.hpp"
+#include "policy/rules/required_metadata.hpp"
 #include "policy/rules/resources.hpp"
+#include "policy/rules/service_account.hpp"
+#include "policy/rules/services.hpp"
 
 namespace fluxgate::policy {
 
@@ -33,14 +39,16 @@ struct Actions {
     friend bool operator==(const Actions&, const Actions&) = default;
 };
 
-// What a rule demands. All but the lock and the defaults, which fill and do not judge, have one of the two shapes of policy/rules/rule.hpp.
-using RuleBody = std::variant<LockRule, ResourcesRule, ProbesRule, PodSecurityRule, DefaultsRule>;
+// What a rule demands. All but the lock, and the defaults, which fill and do not judge, have one of the two shapes of
+// policy/rules/rule.hpp.
+using RuleBody = std::variant<LockRule, ResourcesRule, ProbesRule, PodSecurityRule, ImagesRule, RequiredMetadataRule, AvailabilityRule,
+                              ServiceAccountRule, ServicesRule, IngressRule, DefaultsRule>;
 
 // Can the rule have anything to say about objects of that resource?
 bool understands(const RuleBody& body, std::string_view group, std::string_view resource);
 
 // The resources that some rule understands and others do not, as group and plural: what the index must tell apart.
-inline constexpr std::array<std::pair<std::string_view, std::string_view>, 9> kKnownResources{{
+inline constexpr std::array<std::pair<std::string_view, std::string_view>, 14> kKnownResources{{
     {"", "pods"},
     {"", "podtemplates"},
     {"", "replicationcontrollers"},
@@ -50,6 +58,11 @@ inline constexpr std::array<std::pair<std::string_view, std::string_view>, 9> kK
     {"apps", "daemonsets"},
     {"batch", "jobs"},
     {"batch", "cronjobs"},
+    {"autoscaling", "horizontalpodautoscalers"},
+    {"policy", "poddisruptionbudgets"},
+    {"", "services"},
+    {"networking.k8s.io", "ingresses"},
+    {"extensions", "ingresses"},
 }};
 
 struct Rule {
