@@ -2,10 +2,15 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
 #include <optional>
 #include <utility>
 #include <vector>
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 namespace fluxgate::kube {
 
@@ -22,6 +27,10 @@ constexpr std::size_t kKeepBytesMax = 1u << 20;
 // Finds in a parsed document what simdjson lets pass: too many values, and a key twice in one object. Every review pays
 // for this, so it reads simdjson's tape as it lies in memory instead of going through iterators, which took as long as the
 // parsing itself. The tape: https://github.com/simdjson/simdjson/blob/master/doc/tape.md
+//
+// Two steps. The first only suspects: it looks for the objects in four words at a time, and at a few bytes of each key. What
+// it clears is distinct. A suspected object is looked at exactly, and only a document with a twin is walked in order to say
+// which key comes first.
 class TapeCheck {
 public:
     explicit TapeCheck(const simdjson::dom::document& document)
@@ -31,11 +40,7 @@ public:
     std::optional<Errc> run(std::size_t nodes_max) {
         // No value takes less than a word: only a large tape needs to be counted.
         if (end_ > nodes_max && count_values() > nodes_max) return Errc::too_many_nodes;
-        for (std::uint64_t at = kRoot; at < end_;) {
-            const std::uint64_t word = tape_[at];
-            if (kind_of(word) == '{' && size_of(word) > 1 && !keys_are_distinct(at, size_of(word))) return Errc::duplicate_key;
-            at += kWords[word >> 56];
-        }
+        if (!keys_are_distinct() && find_twin()) return Errc::duplicate_key;
         return std::nullopt;
     }
 
@@ -63,32 +68,31 @@ public:
 
 private:
     static constexpr std::uint64_t kRoot = 1;  // word 0 says where the tape ends
-    // Pairwise up to here; a larger object with a suspicion is sorted, so that hostile keys cost n log n.
+    // Pairwise up to here; a larger object is sorted, so that hostile keys cost n log n.
     static constexpr std::uint64_t kPairwiseMax = 64;
-
-    // How many words an entry takes, by kind: numbers two; everything else, opening brackets too, one.
-    static constexpr std::array<std::uint8_t, 256> kWords = [] {
-        std::array<std::uint8_t, 256> words{};
-        words.fill(1);
-        for (const unsigned char kind : {'l', 'u', 'd'}) words[kind] = 2;
-        return words;
-    }();
+    static constexpr std::uint64_t kBlock = 4;
 
     static std::uint64_t payload(std::uint64_t word) { return word & 0x00ff'ffff'ffff'ffffull; }
     static char kind_of(std::uint64_t word) { return static_cast<char>(word >> 56); }
+    // Where a string lies, or where a bracket closes. Texts are far smaller than 4 GiB.
+    static std::uint32_t offset_of(std::uint64_t word) { return static_cast<std::uint32_t>(word); }
     // Of an object or array; saturates at 2^24 - 1, more than 16 MiB of JSON can hold.
     static std::uint64_t size_of(std::uint64_t word) { return (word >> 32) & 0x00ff'ffffull; }
+    static bool is_bracket(char kind) { return (kind | 0x20) == '{'; }
+    // Numbers take two words; everything else, opening brackets too, one.
+    static std::uint64_t words_of(char kind) { return kind == 'l' || kind == 'u' || kind == 'd' ? 2 : 1; }
 
-    // Behind the whole value: an opening bracket says in its lower 32 bits where it closes.
+    // Behind the whole value: an opening bracket says where it closes.
     std::uint64_t behind(std::uint64_t at) const {
-        const std::uint64_t word = tape_[at];
-        return kind_of(word) == '{' || kind_of(word) == '[' ? word & 0xffff'ffffull : at + kWords[word >> 56];
+        const char kind = kind_of(tape_[at]);
+        if (kind == '"') return at + 1;  // most are
+        return is_bracket(kind) ? offset_of(tape_[at]) : at + words_of(kind);
     }
 
     std::size_t count_values() const {
         std::size_t entries = 0;
         std::size_t keys = 0;
-        for (std::uint64_t at = kRoot; at < end_; at += kWords[tape_[at] >> 56]) {
+        for (std::uint64_t at = kRoot; at < end_; at += words_of(kind_of(tape_[at]))) {
             const char kind = kind_of(tape_[at]);
             if (kind == '}' || kind == ']') continue;
             ++entries;
@@ -97,58 +101,132 @@ private:
         return entries - keys;
     }
 
-    std::string_view string_at(std::uint64_t at) const {
-        const std::uint8_t* const text = strings_ + payload(tape_[at]);
-        std::uint32_t size = 0;
-        std::memcpy(&size, text, sizeof size);
-        return {reinterpret_cast<const char*>(text) + sizeof size, size};
-    }
-
-    // A key whose hash was seen before is compared with the keys before it; 256 bits make that rare for the dozen keys
-    // that an object of Kubernetes has.
-    bool keys_are_distinct(std::uint64_t object, std::uint64_t members) {
-        std::array<std::uint64_t, 4> seen{};
-        std::uint64_t at = object + 1;
-        for (std::uint64_t member = 0; member < members; ++member, at = behind(at + 1)) {
-            const std::string_view key = string_at(at);
-            const std::size_t hash = hash_of(key);
-            std::uint64_t& word = seen[(hash >> 6) & 3];
-            const std::uint64_t bit = 1ull << (hash & 63);
-            if ((word & bit) != 0) {
-                if (members > kPairwiseMax) return sorted_keys_are_distinct(object, members);
-                if (stands_before(object, at, key)) {
-                    twin_ = at;
-                    return false;
-                }
+    // False if there may be a twin.
+    bool keys_are_distinct() const {
+        std::uint64_t block = kRoot;
+        for (; block + kBlock <= end_; block += kBlock) {
+            for (unsigned found = objects_among(tape_ + block); found != 0; found &= found - 1) {
+                if (!is_cleared(block + static_cast<std::uint64_t>(std::countr_zero(found)))) return false;
             }
-            word |= bit;
+        }
+        for (; block < end_; ++block) {
+            if (is_object_of_many(tape_[block]) && !is_cleared(block)) return false;
         }
         return true;
     }
 
-    static std::size_t hash_of(std::string_view key) {
-        if (key.empty()) return 0;
-        const auto byte = [&](std::size_t i) { return static_cast<std::size_t>(static_cast<unsigned char>(key[i])); };
-        return key.size() * 37 + byte(0) * 5 + byte(key.size() / 2) * 17 + byte(key.size() - 1) * 101;
+    static bool is_object_of_many(std::uint64_t word) { return kind_of(word) == '{' && size_of(word) > 1; }
+
+    // Which of the four words look like an object of two members or more, a bit each.
+    static unsigned objects_among(const std::uint64_t* words) {
+#ifdef __SSE2__
+        const auto lower = _mm_loadu_ps(reinterpret_cast<const float*>(words));
+        const auto upper = _mm_loadu_ps(reinterpret_cast<const float*>(words + 2));
+        const auto heads = _mm_castps_si128(_mm_shuffle_ps(lower, upper, _MM_SHUFFLE(3, 1, 3, 1)));  // kind and size
+        const auto more_than_one = _mm_cmpgt_epi32(heads, _mm_set1_epi32(('{' << 24) + 1));
+        const auto object = _mm_cmplt_epi32(heads, _mm_set1_epi32(('{' + 1) << 24));
+        return static_cast<unsigned>(_mm_movemask_ps(_mm_castsi128_ps(_mm_and_si128(more_than_one, object))));
+#else
+        unsigned found = 0;
+        for (unsigned i = 0; i < kBlock; ++i) found |= static_cast<unsigned>(is_object_of_many(words[i])) << i;
+        return found;
+#endif
     }
 
-    bool stands_before(std::uint64_t object, std::uint64_t end, std::string_view key) const {
-        for (std::uint64_t at = object + 1; at < end; at = behind(at + 1)) {
-            if (string_at(at) == key) return true;
+    // Equal keys have equal samples: the size and some bytes. They stay within the string and its size in front, however
+    // short it is.
+    struct Sample {
+        std::uint64_t size_and_end;
+        std::uint64_t middle;
+
+        std::uint64_t hash() const { return (size_and_end ^ (middle << 13)) * 0x9e37'79b9'7f4a'7c15ull; }
+    };
+
+    static std::uint64_t four_bytes(const std::uint8_t* at) {
+        std::uint32_t bytes = 0;
+        std::memcpy(&bytes, at, sizeof bytes);
+        return bytes;
+    }
+
+    Sample sample_at(std::uint64_t key) const {
+        const std::uint8_t* const text = strings_ + offset_of(tape_[key]);
+        const std::uint64_t size = four_bytes(text);
+        return {four_bytes(text + size) << 32 | size, four_bytes(text + size / 2)};
+    }
+
+    // No two keys of that object are equal. Also false if the word may be the second one of a number: then only walking
+    // along the tape can tell.
+    bool is_cleared(std::uint64_t object) const {
+        if (words_of(kind_of(tape_[object - 1])) == 2) return false;
+        const std::uint64_t members = size_of(tape_[object]);
+        const bool suspected = members <= 3 ? is_suspect_of_few(object, members) : is_suspect(object, members);
+        return !suspected || twin_in(object, members) == 0;
+    }
+
+    // Of two or three members.
+    bool is_suspect_of_few(std::uint64_t object, std::uint64_t members) const {
+        std::uint64_t at = object + 1;
+        const std::uint64_t first = sample_at(at).size_and_end;
+        at = behind(at + 1);
+        const std::uint64_t second = sample_at(at).size_and_end;
+        if (first == second) return true;
+        if (members == 2) return false;
+        const std::uint64_t third = sample_at(behind(at + 1)).size_and_end;
+        return first == third || second == third;
+    }
+
+    // 1024 bits make a suspicion rare for the dozen keys that an object of Kubernetes has.
+    bool is_suspect(std::uint64_t object, std::uint64_t members) const {
+        std::array<std::uint64_t, 16> seen{};
+        std::uint64_t at = object + 1;
+        for (std::uint64_t member = 0; member < members; ++member, at = behind(at + 1)) {
+            const std::uint64_t hash = sample_at(at).hash();
+            std::uint64_t& word = seen[hash >> 60];
+            const std::uint64_t bit = 1ull << ((hash >> 54) & 63);
+            if ((word & bit) != 0) return true;
+            word |= bit;
         }
         return false;
     }
 
-    bool sorted_keys_are_distinct(std::uint64_t object, std::uint64_t members) {
+    // Remembers the first twin of the document; false if there is none.
+    bool find_twin() {
+        for (std::uint64_t at = kRoot; at < end_; at += words_of(kind_of(tape_[at]))) {
+            if (!is_object_of_many(tape_[at])) continue;
+            twin_ = twin_in(at, size_of(tape_[at]));
+            if (twin_ != 0) return true;
+        }
+        return false;
+    }
+
+    std::string_view string_at(std::uint64_t at) const {
+        const std::uint8_t* const text = strings_ + payload(tape_[at]);
+        return {reinterpret_cast<const char*>(text) + sizeof(std::uint32_t), four_bytes(text)};
+    }
+
+    // The second of two equal keys of that object, 0 if all are distinct.
+    std::uint64_t twin_in(std::uint64_t object, std::uint64_t members) const {
+        if (members > kPairwiseMax) return twin_in_sorted(object, members);
+        std::array<std::uint64_t, kPairwiseMax> keys;
+        std::uint64_t at = object + 1;
+        for (std::uint64_t member = 0; member < members; ++member, at = behind(at + 1)) {
+            const std::string_view key = string_at(at);
+            for (std::uint64_t before = 0; before < member; ++before) {
+                if (string_at(keys[before]) == key) return at;
+            }
+            keys[member] = at;
+        }
+        return 0;
+    }
+
+    std::uint64_t twin_in_sorted(std::uint64_t object, std::uint64_t members) const {
         std::vector<std::pair<std::string_view, std::uint64_t>> keys;
         keys.reserve(members);
         for (std::uint64_t at = object + 1; kind_of(tape_[at]) != '}'; at = behind(at + 1)) keys.emplace_back(string_at(at), at);
         std::sort(keys.begin(), keys.end());
         const auto first =
             std::adjacent_find(keys.begin(), keys.end(), [](const auto& left, const auto& right) { return left.first == right.first; });
-        if (first == keys.end()) return true;
-        twin_ = std::next(first)->second;
-        return false;
+        return first == keys.end() ? 0 : std::next(first)->second;
     }
 
     static void append_step(std::string& pointer, std::string_view step) {

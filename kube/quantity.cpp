@@ -16,6 +16,7 @@ namespace {
 __extension__ using Unsigned = unsigned __int128;
 constexpr Unsigned kMax = ~Unsigned{0} >> 1;  // what a signed one can hold
 constexpr std::uint64_t kNanoPerUnit = 1'000'000'000;
+constexpr Unsigned kBinaryCap = Unsigned{std::numeric_limits<std::int64_t>::max()} * kNanoPerUnit;
 
 Unsigned saturating_multiply(Unsigned value, Unsigned factor) { return value != 0 && factor > kMax / value ? kMax : value * factor; }
 Unsigned saturating_add(Unsigned value, Unsigned more) { return more > kMax - value ? kMax : value + more; }
@@ -26,30 +27,16 @@ struct Suffix {
 };
 
 std::optional<Suffix> read_suffix(std::string_view text) {
-    struct Row {
-        std::string_view text;
-        Suffix suffix;
-    };
-    static constexpr std::array<Row, 16> kTable{{
-        {"", {false, 0}},
-        {"m", {false, -3}},
-        {"Ki", {true, 10}},
-        {"Mi", {true, 20}},
-        {"Gi", {true, 30}},
-        {"Ti", {true, 40}},
-        {"Pi", {true, 50}},
-        {"Ei", {true, 60}},
-        {"k", {false, 3}},
-        {"M", {false, 6}},
-        {"G", {false, 9}},
-        {"T", {false, 12}},
-        {"P", {false, 15}},
-        {"E", {false, 18}},
-        {"u", {false, -6}},
-        {"n", {false, -9}},
-    }};
-    for (const Row& row : kTable) {
-        if (row.text == text) return row.suffix;
+    if (text.empty()) return Suffix{};
+    if (text.size() == 1) {
+        constexpr std::string_view kSmall = "num";
+        constexpr std::string_view kLarge = "kMGTPE";
+        if (const auto at = kSmall.find(text[0]); at != std::string_view::npos) return Suffix{false, 3 * static_cast<int>(at) - 9};
+        if (const auto at = kLarge.find(text[0]); at != std::string_view::npos) return Suffix{false, 3 * static_cast<int>(at) + 3};
+    }
+    if (text.size() == 2 && text[1] == 'i') {
+        constexpr std::string_view kBinary = "KMGTPE";
+        if (const auto at = kBinary.find(text[0]); at != std::string_view::npos) return Suffix{true, 10 * static_cast<int>(at) + 10};
     }
     if (text.size() < 2 || (text[0] != 'e' && text[0] != 'E')) return std::nullopt;
     text.remove_prefix(1);
@@ -82,7 +69,6 @@ Unsigned decimal_nano(std::string_view whole, std::string_view fraction, std::in
 // (whole + fraction) * 2^exponent in nano, rounded up, at most 2^63-1 units.
 Unsigned binary_nano(std::string_view whole, std::string_view fraction, int exponent) {
     const Unsigned scale = (Unsigned{1} << exponent) * kNanoPerUnit;
-    constexpr Unsigned kCap = Unsigned{std::numeric_limits<std::int64_t>::max()} * kNanoPerUnit;
     Unsigned value = 0;
     for (const char digit : whole) value = saturating_add(saturating_multiply(value, 10), static_cast<Unsigned>(digit - '0'));
     value = saturating_multiply(value, scale);
@@ -93,7 +79,27 @@ Unsigned binary_nano(std::string_view whole, std::string_view fraction, int expo
         finer = finer || part % 10 != 0;
         part /= 10;
     }
-    return std::min(kCap, saturating_add(value, part + (finer ? 1 : 0)));
+    return std::min(kBinaryCap, saturating_add(value, part + (finer ? 1 : 0)));
+}
+
+// Nearly all quantities are whole numbers of few digits, with a suffix: those need no care for overflow and rounding.
+constexpr std::size_t kFewDigits = 9;
+constexpr int kExponentMin = -9;
+constexpr int kExponentMax = 18;
+
+constexpr auto kPowersOfTen = [] {
+    std::array<Unsigned, kExponentMax - kExponentMin + 1> powers{1};
+    for (std::size_t i = 1; i < powers.size(); ++i) powers[i] = powers[i - 1] * 10;
+    return powers;
+}();
+
+std::optional<Unsigned> plain_nano(std::string_view whole, std::string_view fraction, Suffix suffix) {
+    if (whole.size() > kFewDigits || !fraction.empty()) return std::nullopt;
+    std::uint64_t value = 0;
+    for (const char digit : whole) value = value * 10 + static_cast<std::uint64_t>(digit - '0');
+    if (suffix.binary) return std::min(kBinaryCap, (Unsigned{value * kNanoPerUnit} << suffix.exponent));
+    if (suffix.exponent < kExponentMin || suffix.exponent > kExponentMax) return std::nullopt;
+    return value * kPowersOfTen[static_cast<std::size_t>(suffix.exponent - kExponentMin)];
 }
 
 std::string_view take_digits(std::string_view& text) {
@@ -151,7 +157,10 @@ Result<Quantity> Quantity::parse(std::string_view text) {
         const bool fast = suffix->binary ? suffix->exponent <= 40 : suffix->exponent >= -9;
         if (!fast) return tl::unexpected<Error>(not_a_quantity(text, rest));
     }
-    const Unsigned nano = suffix->binary ? binary_nano(whole, fraction, suffix->exponent) : decimal_nano(whole, fraction, suffix->exponent);
+    const auto plain = plain_nano(whole, fraction, *suffix);
+    const Unsigned nano = plain            ? *plain
+                          : suffix->binary ? binary_nano(whole, fraction, suffix->exponent)
+                                           : decimal_nano(whole, fraction, suffix->exponent);
     const auto magnitude = static_cast<Nano>(nano);
     return Quantity(negative ? -magnitude : magnitude);
 }

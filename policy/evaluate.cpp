@@ -47,9 +47,16 @@ public:
         return pod_ ? &*pod_ : nullptr;
     }
 
+    // What is wrong with the shape of what `get` found, if anything.
+    const Error* misshapen() {
+        if (!shape_) shape_ = pod_->check_shape();
+        return *shape_ ? nullptr : &shape_->error();
+    }
+
 private:
     bool looked_for_ = false;
     std::optional<kube::PodTemplate> pod_;
+    std::optional<Result<void>> shape_;
 };
 
 // A template with a patch applied, in memory of its own.
@@ -72,8 +79,7 @@ private:
 
 class Evaluation {
 public:
-    Evaluation(const kube::Review& review, const PolicySet& set, const Context& context)
-        : review_(review), set_(set), context_(context) {}
+    Evaluation(const kube::Review& review, const PolicySet& set, const Context& context) : review_(review), set_(set), context_(context) {}
 
     Verdict run() {
         verdict_.assurance = read_assurance(review_.user);
@@ -108,8 +114,8 @@ private:
         if (!R::concerns(review_)) return;
         const kube::PodTemplate* pod = new_template_.get(review_, review_.object);
         if (!pod) return;
-        if (const auto shape = pod->check_shape(); !shape) {
-            findings.add(shape.error().where, "something no API server stores", shape.error().message);
+        if (const Error* shape = new_template_.misshapen()) {
+            findings.add(shape->where, "something no API server stores", shape->message);
             return;
         }
         rule.judge(*pod, findings);

@@ -15,9 +15,11 @@ namespace {
 
 // A quantity as an object states it: a string, or an integer.
 struct Stated {
-    std::string text;
+    kube::Json json;
     kube::Quantity quantity;
 };
+
+std::string text_of(kube::Json quantity) { return quantity.is_string() ? std::string(quantity.text()) : quantity.dump(); }
 
 // One container's requests and limits, with what stands in for them.
 class ContainerResources {
@@ -40,8 +42,7 @@ public:
     void report_unreadable() {
         for (const std::string_view list : {"requests", "limits"}) {
             own_[list].each_member([&](std::string_view resource, kube::Json value) {
-                if (!value.absent_or_null() && !read(value))
-                    add(list, resource, show(value), "a quantity such as 100m or 128Mi");
+                if (!value.absent_or_null() && !read(value)) add(list, resource, show(value), "a quantity such as 100m or 128Mi");
             });
         }
     }
@@ -57,10 +58,10 @@ private:
 
     static std::optional<Stated> read(kube::Json value) {
         if (value.is_object() || value.is_array() || value.text().size() > kQuantityBytesMax) return std::nullopt;
-        const std::string text = value.is_string() ? std::string(value.text()) : value.dump();
-        const auto quantity = kube::Quantity::parse(text);
+        const auto text = value.string();
+        const auto quantity = text ? kube::Quantity::parse(*text) : kube::Quantity::parse(text_of(value));
         if (!quantity) return std::nullopt;
-        return Stated{text, *quantity};
+        return Stated{value, *quantity};
     }
 
     // What is stated first counts, even if it promises nothing: the API server does not replace a zero.
@@ -81,7 +82,7 @@ private:
     Findings& findings_;
 };
 
-std::string shown(const std::optional<Stated>& stated) { return stated ? "\"" + stated->text + "\"" : "(absent)"; }
+std::string shown(const std::optional<Stated>& stated) { return stated ? "\"" + text_of(stated->json) + "\"" : "(absent)"; }
 
 std::vector<std::string> decode_resources(Mapping& fields, std::string_view key) {
     fields.each(key, [&](const kube::Node& item, const std::string& what) {
@@ -186,8 +187,7 @@ void ResourcesRule::judge(const kube::PodTemplate& pod, Findings& findings) cons
             const auto request = resources.request(bound.resource);
             if (limit && request && !kube::ratio_exceeds(limit->quantity, request->quantity, bound.quantity)) continue;
             if (!limit && contains(limits, bound.resource)) continue;
-            resources.add("limits", bound.resource, shown(limit),
-                         "at most " + bound.text + " times the request (" + shown(request) + ")");
+            resources.add("limits", bound.resource, shown(limit), "at most " + bound.text + " times the request (" + shown(request) + ")");
         }
     });
 }
