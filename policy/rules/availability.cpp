@@ -59,7 +59,7 @@ bool spreads(kube::Json pod_spec) {
 }
 
 // One of the two is set; with neither, minAvailable is 1.
-void judge_budget(std::int64_t min_replicas, kube::Json spec, Findings& findings) {
+void judge_budget(kube::Json spec, Findings& findings) {
     const auto leaves_room = [](kube::Json value, auto&& good_count, auto&& good_percent) {
         if (const auto count = value.integer()) return *count >= 0 && good_count(*count);
         const auto share = percent(value);
@@ -73,14 +73,11 @@ void judge_budget(std::int64_t min_replicas, kube::Json spec, Findings& findings
     }
     const kube::Json min_available = spec["minAvailable"];
     if (!min_available.absent_or_null()) {
-        const auto good_count = [&](std::int64_t count) { return min_replicas == 0 || count < min_replicas; };
+        // A number leaves room or not by how many replicas the workload has, which a budget does not say.
+        const auto good_count = [](std::int64_t) { return true; };
         const auto good_percent = [](std::int64_t share) { return share < 100; };
-        if (leaves_room(min_available, good_count, good_percent)) return;
-        findings.add(
-            ".spec.minAvailable", shown(min_available),
-            min_replicas == 0
-                ? "a number, or a percentage below 100%, so that a node can be drained"
-                : fmt::format("a number below {} (minReplicas), or a percentage below 100%, so that a node can be drained", min_replicas));
+        if (!leaves_room(min_available, good_count, good_percent))
+            findings.add(".spec.minAvailable", shown(min_available), "a number, or a percentage below 100%, so that a node can be drained");
     }
 }
 
@@ -135,7 +132,7 @@ void AvailabilityRule::judge(const kube::Review& review, kube::Json object, Find
             if (min_replicas > 0) judge_replicas(min_replicas, spec["minReplicas"], false, ".spec.minReplicas", findings);
             return;
         case Judged::budget:
-            if (disruption_budget) judge_budget(min_replicas, spec, findings);
+            if (disruption_budget) judge_budget(spec, findings);
             return;
     }
 }
