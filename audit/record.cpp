@@ -77,7 +77,8 @@ void truncate(Record& record) {
 namespace {
 
 std::string event_to_json(const Record& record, std::uint64_t sequence) {
-    ordered_json json{{"schema", kSchema}, {"sequence", sequence}, {"id", record.id}, {"time", format_rfc3339(record.time)}, {"event", record.event}};
+    ordered_json json{
+        {"schema", kSchema}, {"sequence", sequence}, {"id", record.id}, {"time", format_rfc3339(record.time)}, {"event", record.event}};
     if (!record.details.empty()) json["details"] = record.details;
     if (record.truncated) json["truncated"] = true;
     put(json, "policySet", record.policy_set);

@@ -62,9 +62,9 @@ struct Record {
     bool truncated = false;  // `fit` left out groups or evidence, or shortened texts
     std::vector<std::string> compliance;
     std::vector<std::string> exceptions;  // the GuardExceptions without which there would be more violations
-    std::string policy_set;  // digest of the set that judged
-    std::string cluster;     // --cluster-name
-    std::string replica;     // host name: the pod
+    std::string policy_set;               // digest of the set that judged
+    std::string cluster;                  // --cluster-name
+    std::string replica;                  // host name: the pod
 };
 
 // One line of JSON without the line feed. `sequence` counts the records of one log directory from 1.

@@ -2,7 +2,6 @@
 
 #include <cstdint>
 
-
 #include <fmt/chrono.h>
 
 namespace fluxgate {

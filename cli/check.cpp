@@ -63,7 +63,8 @@ Judged judge(const std::string& line, kube::ReviewReader& reader, const policy::
                                {"error", to_string(error)}};
         return {dump(out), kCouldNotEvaluate};
     }
-    const policy::Verdict verdict = policy::evaluate(*review, set, {.now = SystemClock().now(), .namespace_labels = namespaces.of(*review)});
+    const policy::Verdict verdict =
+        policy::evaluate(*review, set, {.now = SystemClock().now(), .namespace_labels = namespaces.of(*review)});
     namespaces.learn(*review);
     ordered_json out{
         {"uid", review->uid}, {"allowed", verdict.allowed}, {"violations", ordered_json::array()}, {"warnings", verdict.warnings}};
@@ -119,7 +120,9 @@ void add_check(CLI::App& app, Run& run) {
     command->footer(
         "Writes a line for each review, in order: {\"uid\",\"allowed\",\"violations\":[…],\"warnings\":[]}.\nExits 0 if all are allowed, 1 "
         "if one is denied, 2 if one cannot be read.");
-    command->callback([flags, &run] { run = [flags] { return check(flags->policies, flags->reviews, std::chrono::days(flags->exception_horizon_days)); }; });
+    command->callback([flags, &run] {
+        run = [flags] { return check(flags->policies, flags->reviews, std::chrono::days(flags->exception_horizon_days)); };
+    });
 }
 
 }  // namespace fluxgate::cli

@@ -205,7 +205,8 @@ void add_serve(CLI::App& app, Run& run) {
     command->add_option("--health-listen", flags->health_listen, "address of /livez and /readyz")->capture_default_str();
     command->add_option("--metrics-listen", flags->metrics_listen, "address of /metrics")->capture_default_str();
     command->add_option("--cluster-name", flags->cluster_name, "written into every record");
-    command->add_option("--namespace", flags->own_namespace, "our own namespace, where ConfigMaps of policies are judged")->capture_default_str();
+    command->add_option("--namespace", flags->own_namespace, "our own namespace, where ConfigMaps of policies are judged")
+        ->capture_default_str();
     command->add_option("--exception-horizon", flags->exception_horizon_days, "GuardExceptions end at most this far ahead")
         ->transform(CLI::Validator(check_days, "DAYS"))
         ->default_str("180d");

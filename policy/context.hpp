@@ -11,7 +11,7 @@
 namespace fluxgate::policy {
 
 struct Context {
-    WallTime now{};                          // decides about expiry and enforceFrom
+    WallTime now{};                                  // decides about expiry and enforceFrom
     std::optional<kube::Labels> namespace_labels{};  // of the review's namespace; absent when nobody knows them
 };
 

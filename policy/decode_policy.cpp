@@ -99,7 +99,8 @@ std::optional<WallTime> decode_time(Mapping& fields, std::string_view key) {
 }
 
 bool has_lock(const Policy& policy) {
-    return std::any_of(policy.rules.begin(), policy.rules.end(), [](const Rule& rule) { return std::holds_alternative<LockRule>(rule.body); });
+    return std::any_of(policy.rules.begin(), policy.rules.end(),
+                       [](const Rule& rule) { return std::holds_alternative<LockRule>(rule.body); });
 }
 
 // They would be a way around the lock: labels and who asks can be chosen, and scale, eviction and connections carry no labels.
@@ -224,9 +225,9 @@ ExceptionFile decode_exception(const kube::Node& root, const CompileOptions& opt
     if (const auto expires_at = decode_time(fields, "expiresAt")) {
         exception.expires_at = *expires_at;
         if (*expires_at > options.now + options.exception_horizon) {
-            fields.problem("expiresAt", fmt::format("is more than {} days ahead (--exception-horizon); at the latest {}",
-                                                    options.exception_horizon.count(),
-                                                    format_rfc3339(options.now + options.exception_horizon)));
+            fields.problem("expiresAt",
+                           fmt::format("is more than {} days ahead (--exception-horizon); at the latest {}",
+                                       options.exception_horizon.count(), format_rfc3339(options.now + options.exception_horizon)));
         }
     }
     fields.finish();

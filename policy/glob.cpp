@@ -17,7 +17,8 @@ bool can_stand_in_a_name(char c) {
 Result<Glob> Glob::compile(std::string_view pattern, Alphabet alphabet) {
     const std::size_t size_max = alphabet == Alphabet::names ? 253 : 1024;
     if (pattern.empty()) return fail(Errc::invalid_argument, "a pattern must not be empty; use \"*\" for any name");
-    if (pattern.size() > size_max) return fail(Errc::invalid_argument, "a pattern is at most " + std::to_string(size_max) + " characters long");
+    if (pattern.size() > size_max)
+        return fail(Errc::invalid_argument, "a pattern is at most " + std::to_string(size_max) + " characters long");
     if (alphabet == Alphabet::names && !std::all_of(pattern.begin(), pattern.end(), can_stand_in_a_name)) {
         return fail(Errc::invalid_argument,
                     "\"" + std::string(pattern) + "\" has a character that no name has; only * is special in a pattern");

@@ -70,18 +70,17 @@ bool may_match(const Policy& policy, std::string_view group, std::string_view re
 bool may_match_others(const Policy& policy) {
     const auto& rules = policy.match.resource_rules;
     // A rule that names a resource for every group ("*") can match one whose group nobody names.
-    const bool wide = rules.empty() || std::any_of(rules.begin(), rules.end(), [](const ResourceRule& rule) {
-                          return listed(rule.api_groups, "*") || std::any_of(rule.resources.begin(), rule.resources.end(), [](const auto& p) {
-                                     return has_wildcard(without_sub_resource(p));
-                                 });
-                      });
+    const bool wide =
+        rules.empty() || std::any_of(rules.begin(), rules.end(), [](const ResourceRule& rule) {
+            return listed(rule.api_groups, "*") || std::any_of(rule.resources.begin(), rule.resources.end(),
+                                                               [](const auto& p) { return has_wildcard(without_sub_resource(p)); });
+        });
     return wide && std::any_of(policy.rules.begin(), policy.rules.end(), [](const Rule& rule) { return understands(rule.body, "?", "?"); });
 }
 
 }  // namespace
 
-Index::Index(const std::vector<Policy>& policies)
-    : words_((policies.size() + 63) / 64), other_resources_(words_), any_namespace_(words_) {
+Index::Index(const std::vector<Policy>& policies) : words_((policies.size() + 63) / 64), other_resources_(words_), any_namespace_(words_) {
     KeyBuffer buffer;
     for (const Name& name : named_resources(policies)) {
         const std::string_view key = write_key(name.group, name.resource, buffer);

@@ -62,10 +62,10 @@ private:
     void set(Bits& bits, std::size_t policy) const;
 
     std::size_t words_ = 0;
-    ByName by_resource_;   // "resource.group" that a policy or rule names
-    Bits other_resources_; // every other resource
-    ByName by_namespace_;  // whole names
-    ByName by_prefix_;     // "prod-" of "prod-*"
+    ByName by_resource_;    // "resource.group" that a policy or rule names
+    Bits other_resources_;  // every other resource
+    ByName by_namespace_;   // whole names
+    ByName by_prefix_;      // "prod-" of "prod-*"
     std::vector<std::size_t> prefix_lengths_;
     Bits any_namespace_;
 };

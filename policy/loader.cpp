@@ -105,12 +105,13 @@ private:
                 rules.push_back(rule.name);
                 if (rule.name != reference.rule) continue;
                 if (std::holds_alternative<LockRule>(rule.body))
-                    return refuse(fmt::format("\"{}\" is a lock; exceptions are for workload rules, the lock is opened by a BreakGlass grant",
-                                              rule.name));
+                    return refuse(fmt::format(
+                        "\"{}\" is a lock; exceptions are for workload rules, the lock is opened by a BreakGlass grant", rule.name));
                 rule.exceptions.push_back(exception);
                 return;
             }
-            return refuse(fmt::format("policy \"{}\" has no rule \"{}\"{}", policy.name, reference.rule, did_you_mean(reference.rule, rules)));
+            return refuse(
+                fmt::format("policy \"{}\" has no rule \"{}\"{}", policy.name, reference.rule, did_you_mean(reference.rule, rules)));
         }
         refuse(fmt::format("no policy is named \"{}\"{}", reference.policy, did_you_mean(reference.policy, names)));
     }
@@ -156,7 +157,8 @@ Result<std::vector<PolicyFile>> read_policy_directory(const std::filesystem::pat
         text.resize(static_cast<std::size_t>(stream.gcount()));
         bytes += text.size();
         if (bytes > limits.policy_set_bytes_max) {
-            return fail(Errc::too_large, fmt::format("more than {} bytes of policy files", limits.policy_set_bytes_max), directory.string());
+            return fail(Errc::too_large, fmt::format("more than {} bytes of policy files", limits.policy_set_bytes_max),
+                        directory.string());
         }
         files.push_back({path.filename().string(), std::move(text)});
     }

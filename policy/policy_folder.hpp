@@ -19,7 +19,8 @@ namespace fluxgate::policy {
 
 class PolicyFolder {
 public:
-    PolicyFolder(std::filesystem::path directory, CompileOptions options) : directory_(std::move(directory)), options_(std::move(options)) {}
+    PolicyFolder(std::filesystem::path directory, CompileOptions options)
+        : directory_(std::move(directory)), options_(std::move(options)) {}
 
     // What a look found: a set, or why there is none.
     struct Change {

@@ -8,9 +8,8 @@
 namespace fluxgate::policy {
 
 Actions Policy::actions_for(std::string_view namespace_name, WallTime now) const {
-    const auto found = std::find_if(namespace_actions.begin(), namespace_actions.end(), [&](const NamespaceActions& entry) {
-        return any_matches(entry.namespaces, namespace_name);
-    });
+    const auto found = std::find_if(namespace_actions.begin(), namespace_actions.end(),
+                                    [&](const NamespaceActions& entry) { return any_matches(entry.namespaces, namespace_name); });
     const Actions chosen = found == namespace_actions.end() ? actions : found->actions;
     if (chosen.deny && enforce_from && now < *enforce_from) return {.deny = false, .warn = true, .audit = true};
     return chosen;

@@ -108,8 +108,8 @@ struct Exception {
 // What a set is compiled with besides its files. A set remembers it, because the next set is judged by the same.
 struct CompileOptions {
     Limits limits{};
-    bool namespace_labels = false;              // will the labels of namespaces be known? If not, namespaceSelector is refused
-    std::chrono::days exception_horizon{180};   // GuardExceptions end at most this far ahead of `now`
+    bool namespace_labels = false;             // will the labels of namespaces be known? If not, namespaceSelector is refused
+    std::chrono::days exception_horizon{180};  // GuardExceptions end at most this far ahead of `now`
     WallTime now{};
     std::string own_namespace = "fluxgate-system";  // where ConfigMaps of policies are
 };

@@ -62,7 +62,8 @@ void AdmissionHandler::operator()(const http::Request& request, http::Reply repl
         reply.send(json_response(status, error_body(message, code)));
     };
     const bool mutate = request.path == "/mutate";
-    if (request.path != "/validate" && !mutate) return refuse(404, "no such path; reviews go to POST /validate or POST /mutate", "not_found");
+    if (request.path != "/validate" && !mutate)
+        return refuse(404, "no such path; reviews go to POST /validate or POST /mutate", "not_found");
     if (request.method != "POST") return refuse(405, "reviews are sent with POST", "method_not_allowed");
     answer(mutate ? Question::mutate : Question::validate, request, std::move(reply));
 }

@@ -124,8 +124,10 @@ struct Metrics::Impl {
             .Help("1 while the set in force is what the policy folder holds, 0 while the folder does not compile: alarm on it.")
             .Register(registry)
             .Add({});
-    prometheus::Family<prometheus::Counter>& reloads =
-        prometheus::BuildCounter().Name("fluxgate_policy_reloads_total").Help("Changes of the policy folder, by what became of them.").Register(registry);
+    prometheus::Family<prometheus::Counter>& reloads = prometheus::BuildCounter()
+                                                           .Name("fluxgate_policy_reloads_total")
+                                                           .Help("Changes of the policy folder, by what became of them.")
+                                                           .Register(registry);
     prometheus::Counter& reloads_good = reloads.Add({{"result", "loaded"}});
     prometheus::Counter& reloads_refused = reloads.Add({{"result", "refused"}});
     prometheus::Family<prometheus::Gauge>& exceptions =
@@ -136,8 +138,10 @@ struct Metrics::Impl {
     prometheus::Gauge& exceptions_active = exceptions.Add({{"state", "active"}});
     prometheus::Gauge& exceptions_expiring = exceptions.Add({{"state", "expiring"}});
     prometheus::Gauge& exceptions_expired = exceptions.Add({{"state", "expired"}});
-    prometheus::Family<prometheus::Counter>& mutations =
-        prometheus::BuildCounter().Name("fluxgate_admission_mutations_total").Help("Answers of /mutate, by whether they fill something in.").Register(registry);
+    prometheus::Family<prometheus::Counter>& mutations = prometheus::BuildCounter()
+                                                             .Name("fluxgate_admission_mutations_total")
+                                                             .Help("Answers of /mutate, by whether they fill something in.")
+                                                             .Register(registry);
     prometheus::Counter& mutations_patched = mutations.Add({{"result", "patched"}});
     prometheus::Counter& mutations_unchanged = mutations.Add({{"result", "unchanged"}});
     prometheus::Gauge& certificate_expiry = prometheus::BuildGauge()

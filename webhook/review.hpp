@@ -42,9 +42,9 @@ struct Outcome {
     // For the log line and the metrics.
     bool allowed = false;
     policy::WriteClass write_class = policy::WriteClass::unguarded;
-    std::string error;    // Errc name, "" if a verdict was reached
+    std::string error;     // Errc name, "" if a verdict was reached
     bool patched = false;  // of /mutate: something was filled in
-    std::string summary;  // "UPDATE deployments.apps production/web by alice: 2 violations"; empty when nothing was found
+    std::string summary;   // "UPDATE deployments.apps production/web by alice: 2 violations"; empty when nothing was found
 };
 
 // policy::evaluate, or what a test puts in its place to see what becomes of our own mistakes.

@@ -48,8 +48,7 @@ void fill_security(const kube::PodTemplate& pod, Patch& patch) {
 bool is_token_volume(kube::Json volume) {
     if (!volume["name"].text().starts_with("kube-api-access-")) return false;
     bool found = false;
-    volume["projected"]["sources"].each_item(
-        [&](kube::Json source) { found = found || !source["serviceAccountToken"].absent_or_null(); });
+    volume["projected"]["sources"].each_item([&](kube::Json source) { found = found || !source["serviceAccountToken"].absent_or_null(); });
     return found;
 }
 
@@ -71,9 +70,8 @@ void remove_token_volumes(const kube::PodTemplate& pod, Patch& patch) {
     if (names.empty()) return;
     pod.each_container([&](const kube::Container& container) {
         if (container.type == kube::ContainerType::ephemeral) return;
-        remove_items(pointer_of(container) + "/volumeMounts", container.json["volumeMounts"], patch, [&](kube::Json mount) {
-            return std::find(names.begin(), names.end(), mount["name"].text()) != names.end();
-        });
+        remove_items(pointer_of(container) + "/volumeMounts", container.json["volumeMounts"], patch,
+                     [&](kube::Json mount) { return std::find(names.begin(), names.end(), mount["name"].text()) != names.end(); });
     });
     remove_items("/spec/volumes", pod.spec["volumes"], patch, is_token_volume);
 }

@@ -71,7 +71,8 @@ void ProbesRule::judge(const kube::PodTemplate& pod, Findings& findings) const {
 bool ProbesRule::same_inputs(const kube::PodTemplate& before, const kube::PodTemplate& after) const {
     return kube::has_controller_owner(before.metadata, "Job") == kube::has_controller_owner(after.metadata, "Job") &&
            same_containers(before, after, [](kube::Json was, kube::Json is) {
-               return std::all_of(kProbes.begin(), kProbes.end(), [&](std::string_view probe) { return kube::equal(was[probe], is[probe]); });
+               return std::all_of(kProbes.begin(), kProbes.end(),
+                                  [&](std::string_view probe) { return kube::equal(was[probe], is[probe]); });
            });
 }
 

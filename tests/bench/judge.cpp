@@ -138,7 +138,10 @@ void print(const Figure& figure) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc != 3) return 2;
+    if (argc != 3) {
+        std::fprintf(stderr, "usage: bench_judge REVIEW.json POLICIES/\n");
+        return 2;
+    }
     const std::string body = kube::with_slack(read_file(argv[1]));
     const Limits limits;
 

@@ -196,3 +196,32 @@ TEST_CASE("making it fit uses the room there is") {
     fit(record, kBytesMax);
     CHECK(to_json(record, 1).size() > kBytesMax * 9 / 10);
 }
+
+TEST_CASE("an event is a record without a request, and a reader takes it") {
+    Record event;
+    event.id = "policy-set-refused-17";
+    event.event = "policy-set-refused";
+    event.details = {"a.yaml:1:2: unknown field"};
+    event.policy_set = "sha256:00";
+    event.replica = "fluxgate-0";
+    CHECK(to_json(event, 7) ==
+          R"({"schema":"fluxgate.dev/record/v1","sequence":7,"id":"policy-set-refused-17","time":"1970-01-01T00:00:00.000000Z",)"
+          R"("event":"policy-set-refused","details":["a.yaml:1:2: unknown field"],"policySet":"sha256:00","replica":"fluxgate-0"})");
+    const auto line = parse_line(to_json(event, 7));
+    REQUIRE(line.has_value());
+    CHECK(line->sequence == 7);
+    CHECK(line->decision.empty());
+
+    event.details.assign(10'000, std::string(500, 'x'));
+    fit(event, 48u << 10);
+    CHECK(event.truncated);
+    CHECK(to_json(event, 7).size() <= 48u << 10);
+}
+
+TEST_CASE("the exceptions that a write passed by are in its record") {
+    Record record;
+    record.id = "1";
+    record.decision = "allowed";
+    record.exceptions = {"legacy-report"};
+    CHECK(to_json(record, 1).find(R"("exceptions":["legacy-report"])") != std::string::npos);
+}

@@ -164,8 +164,10 @@ TEST_CASE("a dry run is relaxed by the lock, not by workload rules") {
 
 TEST_CASE("a match narrows a policy by namespace, name and resource") {
     const auto applies = [](std::string_view match, Request request) {
-        return !evaluate(*Read(request), *sample::compiled(sample::policy("  match: {" + std::string(match) +
-                                                                          "}\n  rules: [{name: r, lock: {writers: [flux]}}]\n")), {})
+        return !evaluate(*Read(request),
+                         *sample::compiled(
+                             sample::policy("  match: {" + std::string(match) + "}\n  rules: [{name: r, lock: {writers: [flux]}}]\n")),
+                         {})
                     .allowed;
     };
     const auto in = [](std::string name_space, std::string name = "web") {
@@ -260,8 +262,11 @@ TEST_CASE("an update is judged by the rules whose inputs it changes, and by no o
     // Another image: no input of the limits.
     request.object = R"({"metadata":{"name":"web"},"spec":{"containers":[{"name":"web","image":"y"}]}})";
     CHECK(evaluate(*Read(request), *set, {}).allowed);
-    CHECK(names_of(evaluate(*Read(request), *sample::compiled({with_actions("Deny", kLimit, "a"), with_actions("Deny", "{name: user, podSecurity: {level: restricted, checks: [runAsNonRoot]}}", "b")}), {})) ==
-          Names{"b/user"});
+    CHECK(names_of(evaluate(
+              *Read(request),
+              *sample::compiled({with_actions("Deny", kLimit, "a"),
+                                 with_actions("Deny", "{name: user, podSecurity: {level: restricted, checks: [runAsNonRoot]}}", "b")}),
+              {})) == Names{"b/user"});
     // A request beside the missing limit, another name, one container more: inputs.
     for (const std::string_view containers :
          {R"([{"name":"web","image":"x","resources":{"requests":{"memory":"1Mi"}}}])", R"([{"name":"wep","image":"x"}])",

@@ -13,7 +13,8 @@ namespace {
 const WallTime kEnd = parse_rfc3339("2027-03-31T00:00:00Z").value();
 
 std::string exception(std::string_view lines, std::string_view name = "legacy") {
-    return "apiVersion: fluxgate.dev/v1alpha1\nkind: GuardException\nmetadata: {name: " + std::string(name) + "}\nspec:\n" + std::string(lines);
+    return "apiVersion: fluxgate.dev/v1alpha1\nkind: GuardException\nmetadata: {name: " + std::string(name) + "}\nspec:\n" +
+           std::string(lines);
 }
 
 const std::string kUsual =
@@ -103,9 +104,10 @@ TEST_CASE("what passes by an exception is remembered, and a writer is still a wr
 }
 
 TEST_CASE("two exceptions together excuse what either does, and not more") {
-    const auto set = compiled(exception(kUsual + "  containers: [report]\n", "one") + "---\n" + exception(kUsual + "  containers: [proxy]\n", "two"));
-    const Verdict verdict = evaluate(*Read(by_flux("legacy-report", R"([{"name":"report"},{"name":"proxy"},{"name":"third"}])")), *set,
-                                     {.now = kEnd - 1us});
+    const auto set =
+        compiled(exception(kUsual + "  containers: [report]\n", "one") + "---\n" + exception(kUsual + "  containers: [proxy]\n", "two"));
+    const Verdict verdict =
+        evaluate(*Read(by_flux("legacy-report", R"([{"name":"report"},{"name":"proxy"},{"name":"third"}])")), *set, {.now = kEnd - 1us});
     CHECK(rules_of(verdict) == Names{"probes third", "limits report", "limits proxy", "limits third"});
     CHECK(verdict.exceptions == Names{"one", "two"});
 }
@@ -142,7 +144,8 @@ TEST_CASE("an exception that is not dated, reasoned and aimed is a load error wi
         {"no policies", without("policies"), "spec.policies is missing"},
         {"an empty list of policies", with("[{name: p, rules: [probes]}]", "[]"), "spec.policies: names nothing"},
         {"no rules", with(", rules: [probes]", ""), "rules is missing"},
-        {"a rule nobody has", with("[probes]", "[probe]"), "b.yaml:5:32: spec.policies[0].rules[0]: policy \"p\" has no rule \"probe\" (did you mean \"probes\"?)"},
+        {"a rule nobody has", with("[probes]", "[probe]"),
+         "b.yaml:5:32: spec.policies[0].rules[0]: policy \"p\" has no rule \"probe\" (did you mean \"probes\"?)"},
         {"a policy nobody has", with("name: p", "name: q"), "no policy is named \"q\" (did you mean \"p\"?)"},
         {"a lock", with("[probes]", "[only-git]"), "\"only-git\" is a lock; exceptions are for workload rules"},
         {"containers that name none", exception(kUsual + "  containers: []\n"), "spec.containers: is an empty list"},

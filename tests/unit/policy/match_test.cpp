@@ -64,8 +64,8 @@ TEST_CASE("subjects choose who is meant, and the excluded are not") {
         {"excludeSubjects: [{kind: Group, name: \"system:*\"}]", alice, false},
         {"excludeSubjects: [{kind: Group, name: sre}]", alice, true},
         {"subjects: [{kind: Group, name: devs}], excludeSubjects: [{kind: User, name: \"alice*\"}]", alice, false},
-        {"subjects: [{kind: User, name: \"https://issuer.example.com#alice smith\"}]", R"({"username":"https://issuer.example.com#alice smith"})",
-         true},
+        {"subjects: [{kind: User, name: \"https://issuer.example.com#alice smith\"}]",
+         R"({"username":"https://issuer.example.com#alice smith"})", true},
     };
     for (const Row& row : rows) {
         INFO(row.match << " " << row.user);
@@ -88,9 +88,10 @@ TEST_CASE("objectSelector asks the old and the new object; what carries no label
     update.old_object = R"({"metadata":{"name":"web","labels":{"team":"shop"}},"spec":{"containers":[]}})";
     CHECK(matches(kShop, update));
 
-    const auto lock_free = sample::compiled(sample::policy(
-        "  match: {" + std::string(kShop) + ", resourceRules: [{apiGroups: [\"*\"], resources: [\"*/*\"], operations: [\"*\"]}]}\n"
-        "  rules: [{name: r, probes: {all: [readinessProbe]}}]\n"));
+    const auto lock_free =
+        sample::compiled(sample::policy("  match: {" + std::string(kShop) +
+                                        ", resourceRules: [{apiGroups: [\"*\"], resources: [\"*/*\"], operations: [\"*\"]}]}\n"
+                                        "  rules: [{name: r, probes: {all: [readinessProbe]}}]\n"));
     const auto candidate = [&](const Request& request) { return lock_free->policies[0].match.matches(*Read(request), {}); };
     Request scale;
     scale.sub_resource = "scale";
@@ -112,7 +113,8 @@ TEST_CASE("namespaceSelector asks the namespace's labels; unknown ones count as 
     CHECK(matches(kProduction, pod()));
 
     // A Namespace is asked itself, before and after.
-    const auto set = compiled_with_labels(sample::policy("  match: {" + std::string(kProduction) + "}\n  rules: [{name: r, probes: {all: [readinessProbe]}}]\n"));
+    const auto set = compiled_with_labels(
+        sample::policy("  match: {" + std::string(kProduction) + "}\n  rules: [{name: r, probes: {all: [readinessProbe]}}]\n"));
     const auto selected = [&](std::string object, std::string old_object) {
         Request request;
         request.resource = "namespaces";
@@ -152,12 +154,12 @@ TEST_CASE("a name that is still to be generated is matched with a star in its pl
 
 TEST_CASE("actions are chosen by namespace, first hit, and by date") {
     const WallTime from = parse_rfc3339("2026-12-01T00:00:00Z").value();
-    const auto set = sample::compiled(sample::policy(
-        "  namespaceActions:\n"
-        "  - {namespaces: [prod-legacy], validationActions: [Warn, Audit]}\n"
-        "  - {namespaces: [\"prod-*\"], validationActions: [Audit]}\n"
-        "  enforceFrom: 2026-12-01T00:00:00Z\n"
-        "  rules: [{name: r, probes: {all: [readinessProbe]}}]\n"));
+    const auto set =
+        sample::compiled(sample::policy("  namespaceActions:\n"
+                                        "  - {namespaces: [prod-legacy], validationActions: [Warn, Audit]}\n"
+                                        "  - {namespaces: [\"prod-*\"], validationActions: [Audit]}\n"
+                                        "  enforceFrom: 2026-12-01T00:00:00Z\n"
+                                        "  rules: [{name: r, probes: {all: [readinessProbe]}}]\n"));
     struct Row {
         std::string_view namespace_name;
         WallTime now;
@@ -165,8 +167,9 @@ TEST_CASE("actions are chosen by namespace, first hit, and by date") {
     };
     const Actions warn_and_audit{false, true, true};
     const Row rows[] = {
-        {"production", from, {true, false, false}},       {"production", from - 1us, warn_and_audit}, {"production", from + 24h, {true, false, false}},
-        {"prod-legacy", from + 1h, warn_and_audit},       {"prod-legacy", from - 1h, warn_and_audit}, {"prod-x", from + 1h, {false, false, true}},
+        {"production", from, {true, false, false}},       {"production", from - 1us, warn_and_audit},
+        {"production", from + 24h, {true, false, false}}, {"prod-legacy", from + 1h, warn_and_audit},
+        {"prod-legacy", from - 1h, warn_and_audit},       {"prod-x", from + 1h, {false, false, true}},
         {"prod-x", from - 1h, {false, false, true}},  // an audit does not become a warning
     };
     for (const Row& row : rows) {
@@ -228,14 +231,17 @@ TEST_CASE("a lock takes no subjects and no objectSelector, which would be ways a
 
 TEST_CASE("the index leaves out no policy that matches") {
     const std::vector<std::string> globs{"production", "prod-*", "prod-a*", "*", "*-eu", "p*d", "team-a", "team-*"};
-    const std::vector<std::string> resources{
-        R"({apiGroups: [""], resources: [pods], operations: ["*"]})",           R"({apiGroups: ["*"], resources: ["*"], operations: ["*"]})",
-        R"({apiGroups: [apps], resources: ["*/scale"], operations: ["*"]})",    R"({apiGroups: ["*"], resources: [widgets], operations: ["*"]})",
-        R"({apiGroups: [example.com], resources: ["*"], operations: ["*"]})",   R"({apiGroups: [""], resources: ["*/*"], operations: ["*"]})",
-        R"({apiGroups: [""], resources: [pods/exec, configmaps], operations: ["*"]})"};
+    const std::vector<std::string> resources{R"({apiGroups: [""], resources: [pods], operations: ["*"]})",
+                                             R"({apiGroups: ["*"], resources: ["*"], operations: ["*"]})",
+                                             R"({apiGroups: [apps], resources: ["*/scale"], operations: ["*"]})",
+                                             R"({apiGroups: ["*"], resources: [widgets], operations: ["*"]})",
+                                             R"({apiGroups: [example.com], resources: ["*"], operations: ["*"]})",
+                                             R"({apiGroups: [""], resources: ["*/*"], operations: ["*"]})",
+                                             R"({apiGroups: [""], resources: [pods/exec, configmaps], operations: ["*"]})"};
     const std::vector<std::string> bodies{"lock: {writers: [flux]}", "probes: {all: [readinessProbe]}"};
-    const std::vector<std::string> namespaces{"production", "prod-abc", "prod-x-eu", "team-a", "team-b", "other", "", std::string(300, 'p')};
-    const std::vector<std::pair<std::string, std::string>> kinds{{"", "pods"},        {"apps", "deployments"},     {"example.com", "widgets"},
+    const std::vector<std::string> namespaces{"production", "prod-abc", "prod-x-eu", "team-a",
+                                              "team-b",     "other",    "",          std::string(300, 'p')};
+    const std::vector<std::pair<std::string, std::string>> kinds{{"", "pods"},       {"apps", "deployments"},    {"example.com", "widgets"},
                                                                  {"", "configmaps"}, {"example.com", "gadgets"}, {"", "services"}};
     rc::check("candidates contain the matching", [&](const std::vector<std::uint8_t>& seeds) {
         std::vector<std::string> texts;
@@ -263,9 +269,9 @@ TEST_CASE("the index leaves out no policy that matches") {
                     set->index.each_candidate(*review, [&](std::size_t i) { candidates.push_back(i); });
                     RC_ASSERT(std::is_sorted(candidates.begin(), candidates.end()));
                     for (std::size_t i = 0; i < set->policies.size(); ++i) {
-                        const bool understood = std::any_of(set->policies[i].rules.begin(), set->policies[i].rules.end(), [&](const Rule& rule) {
-                            return understands(rule.body, review->resource.group, review->resource.resource);
-                        });
+                        const bool understood = std::any_of(
+                            set->policies[i].rules.begin(), set->policies[i].rules.end(),
+                            [&](const Rule& rule) { return understands(rule.body, review->resource.group, review->resource.resource); });
                         if (!understood || !set->policies[i].match.matches(*review, {})) continue;
                         RC_ASSERT(std::binary_search(candidates.begin(), candidates.end(), i));
                     }
@@ -280,9 +286,10 @@ TEST_CASE("policies for other namespaces and kinds are not even candidates") {
     for (int i = 0; i < 300; ++i) texts.push_back(refusing("namespaces: [team-" + std::to_string(i) + "]", "a" + std::to_string(i)));
     for (int i = 0; i < 300; ++i) texts.push_back(refusing("namespaces: [\"squad-" + std::to_string(i) + "-*\"]", "b" + std::to_string(i)));
     for (int i = 0; i < 300; ++i) {
-        texts.push_back(sample::policy("  match: {resourceRules: [{apiGroups: [g" + std::to_string(i) +
-                                           ".io], resources: [things], operations: [\"*\"]}]}\n  rules: [{name: r, lock: {writers: [flux]}}]\n",
-                                       "c" + std::to_string(i)));
+        texts.push_back(
+            sample::policy("  match: {resourceRules: [{apiGroups: [g" + std::to_string(i) +
+                               ".io], resources: [things], operations: [\"*\"]}]}\n  rules: [{name: r, lock: {writers: [flux]}}]\n",
+                           "c" + std::to_string(i)));
     }
     const auto set = sample::compiled(texts);
     Request request = pod();

@@ -138,7 +138,9 @@ TEST_CASE("templates are judged as their pods will be") {
         Request request;
         request.group = "apps";
         request.resource = "deployments";
-        request.object = json{{"metadata", {{"name", "web"}}}, {"spec", {{"template", {{"metadata", {{"labels", {{"a", "b"}}}}}, {"spec", spec}}}}}}.dump();
+        request.object =
+            json{{"metadata", {{"name", "web"}}}, {"spec", {{"template", {{"metadata", {{"labels", {{"a", "b"}}}}}, {"spec", spec}}}}}}
+                .dump();
         return request;
     };
     const std::string workload =
@@ -148,7 +150,8 @@ TEST_CASE("templates are judged as their pods will be") {
         std::vector<std::string> policies{sample::policy(workload, "workload")};
         if (!defaults.empty()) policies.push_back(defaults);
         std::vector<std::string> rules;
-        for (const Violation& violation : evaluate(*Read(request), *sample::compiled(policies), {}).violations) rules.push_back(violation.rule);
+        for (const Violation& violation : evaluate(*Read(request), *sample::compiled(policies), {}).violations)
+            rules.push_back(violation.rule);
         return rules;
     };
     using Rules = std::vector<std::string>;
@@ -173,14 +176,28 @@ TEST_CASE("templates are judged as their pods will be") {
 }
 
 TEST_CASE("a second pass finds nothing to fill, whatever the pod") {
-    const auto set = sample::compiled({sample::rule(kDefaults, "a"), sample::rule("defaults: {resources: {requests: {cpu: 1m, \"x.io/y\": 2}}}", "b")});
+    const auto set =
+        sample::compiled({sample::rule(kDefaults, "a"), sample::rule("defaults: {resources: {requests: {cpu: 1m, \"x.io/y\": 2}}}", "b")});
     // A pod from a pool of odd pieces, chosen by the seeds.
-    const std::vector<std::string> contexts{"null", "{}", R"({"privileged":true})", R"({"runAsUser":0})", R"({"capabilities":{}})",
-                                            R"({"capabilities":{"drop":[]}})", R"({"capabilities":null})", "7", R"({"allowPrivilegeEscalation":true})"};
-    const std::vector<std::string> resources{"null", "{}", R"({"limits":{"memory":"1Gi"}})", R"({"requests":{"memory":"9Gi"}})",
-                                             R"({"requests":null})", R"({"limits":{"memory":null}})", R"({"limits":[]})"};
-    const std::vector<std::string> volumes{"null", "[]", R"([{"name":"kube-api-access-a","projected":{"sources":[{"serviceAccountToken":{}}]}}])",
-                                           R"([{"name":"a"},{"name":"kube-api-access-a","projected":{"sources":[{"serviceAccountToken":{}}]}},{"name":"kube-api-access-b","projected":{"sources":[{"serviceAccountToken":{}}]}}])"};
+    const std::vector<std::string> contexts{"null",
+                                            "{}",
+                                            R"({"privileged":true})",
+                                            R"({"runAsUser":0})",
+                                            R"({"capabilities":{}})",
+                                            R"({"capabilities":{"drop":[]}})",
+                                            R"({"capabilities":null})",
+                                            "7",
+                                            R"({"allowPrivilegeEscalation":true})"};
+    const std::vector<std::string> resources{"null",
+                                             "{}",
+                                             R"({"limits":{"memory":"1Gi"}})",
+                                             R"({"requests":{"memory":"9Gi"}})",
+                                             R"({"requests":null})",
+                                             R"({"limits":{"memory":null}})",
+                                             R"({"limits":[]})"};
+    const std::vector<std::string> volumes{
+        "null", "[]", R"([{"name":"kube-api-access-a","projected":{"sources":[{"serviceAccountToken":{}}]}}])",
+        R"([{"name":"a"},{"name":"kube-api-access-a","projected":{"sources":[{"serviceAccountToken":{}}]}},{"name":"kube-api-access-b","projected":{"sources":[{"serviceAccountToken":{}}]}}])"};
     rc::check("mutate(patch(pod)) is empty", [&](const std::vector<std::uint16_t>& seeds) {
         json spec{{"containers", json::array()}, {"initContainers", json::array()}};
         if (!seeds.empty() && seeds[0] % 4 > 0) spec["securityContext"] = json::parse(contexts[seeds[0] % contexts.size()]);
@@ -200,13 +217,15 @@ TEST_CASE("a second pass finds nothing to fill, whatever the pod") {
         // Nothing that was set has changed: what is in the pod is in the patched pod, but for the token volumes.
         json stripped = once;
         for (const auto& entry : spec.items()) {
-            if (entry.key() == "volumes" || entry.key() == "containers" || entry.key() == "initContainers" || entry.value().is_null()) continue;
+            if (entry.key() == "volumes" || entry.key() == "containers" || entry.key() == "initContainers" || entry.value().is_null())
+                continue;
             if (!entry.value().is_object()) {
                 RC_ASSERT(once["spec"][entry.key()] == entry.value());
                 continue;
             }
             for (const auto& field : entry.value().items()) {
-                if (!field.value().is_null() && !field.value().is_object()) RC_ASSERT(once["spec"][entry.key()][field.key()] == field.value());
+                if (!field.value().is_null() && !field.value().is_object())
+                    RC_ASSERT(once["spec"][entry.key()][field.key()] == field.value());
             }
         }
     });

@@ -55,3 +55,15 @@ TEST_CASE("without a certificate nothing is ready") {
     const FixedClock clock;
     CHECK_FALSE(Readiness(policies, clock).report().ready);
 }
+
+TEST_CASE("a policy folder that does not compile is told, and does not make it unready") {
+    const SnapshotCell<policy::PolicySet> policies(demo_policies());
+    const FixedClock clock;
+    Readiness readiness(policies, clock);
+    readiness.set_certificate(kNow - 1h, kNow + 1h);
+    readiness.set_policy_trouble("production.yaml:3:5: unknown field");
+    CHECK(readiness.report().ready);
+    CHECK(readiness.report().text.find("[+]policy-folder last good set kept: production.yaml:3:5: unknown field\n") != std::string::npos);
+    readiness.set_policy_trouble({});
+    CHECK(readiness.report().text.find("policy-folder") == std::string::npos);
+}

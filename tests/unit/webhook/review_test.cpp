@@ -276,9 +276,14 @@ TEST_CASE("our own mistake is a typed denial, recorded, whatever was thrown") {
         Evaluate evaluate;
     };
     const std::vector<Row> rows{
-        {"an exception", [](const kube::Review&, const policy::PolicySet&, const policy::Context&) -> policy::Verdict { throw std::runtime_error("a mistake"); }},
-        {"no memory", [](const kube::Review&, const policy::PolicySet&, const policy::Context&) -> policy::Verdict { throw std::bad_alloc(); }},
-        {"something that is no exception", [](const kube::Review&, const policy::PolicySet&, const policy::Context&) -> policy::Verdict { throw 1; }},
+        {"an exception",
+         [](const kube::Review&, const policy::PolicySet&, const policy::Context&) -> policy::Verdict {
+             throw std::runtime_error("a mistake");
+         }},
+        {"no memory",
+         [](const kube::Review&, const policy::PolicySet&, const policy::Context&) -> policy::Verdict { throw std::bad_alloc(); }},
+        {"something that is no exception",
+         [](const kube::Review&, const policy::PolicySet&, const policy::Context&) -> policy::Verdict { throw 1; }},
         {"an error that claims to be allowed",
          [](const kube::Review&, const policy::PolicySet&, const policy::Context&) {
              policy::Verdict verdict = policy::Verdict::undecided({Errc::internal, "a mistake", ""});
@@ -315,4 +320,63 @@ TEST_CASE("one reviewer judges one review after the other, whatever came before"
         CHECK(reviewer.judge(kube::with_slack("{"), *set, kNow).http_status == 400);
         CHECK(reviewer.judge(body, *set, kNow).answer == first.answer);
     }
+}
+
+TEST_CASE("/mutate answers with the patch of the defaults, in Base64, and never denies what it can read") {
+    const auto set = compile(
+        "apiVersion: fluxgate.dev/v1alpha1\nkind: GuardPolicy\nmetadata: {name: d}\nspec:\n  rules: [{name: r, defaults: "
+        "{automountServiceAccountToken: false}}]\n");
+    Reviewer reviewer(Limits{}, {});
+    json review = update_review();
+    review["request"]["kind"] = {{"group", ""}, {"version", "v1"}, {"kind", "Pod"}};
+    review["request"]["resource"] = {{"group", ""}, {"version", "v1"}, {"resource", "pods"}};
+    review["request"]["operation"] = "CREATE";
+    review["request"]["object"] = {{"kind", "Pod"}, {"metadata", {{"name", "web"}}}, {"spec", {{"containers", json::array()}}}};
+    review["request"]["oldObject"] = nullptr;
+    const auto mutate = [&](const json& body) { return reviewer.mutate(kube::with_slack(body.dump()), *set, kNow); };
+
+    const Outcome filled = mutate(review);
+    CHECK(filled.allowed);
+    CHECK(filled.patched);
+    CHECK(filled.promise == Promise::none);
+    const json response = json::parse(filled.answer)["response"];
+    CHECK(response["uid"] == kUid);
+    CHECK(response["allowed"] == true);
+    CHECK(response["patchType"] == "JSONPatch");
+    // [{"op":"add","path":"/spec/automountServiceAccountToken","value":false}]
+    CHECK(response["patch"] == "W3sib3AiOiJhZGQiLCJwYXRoIjoiL3NwZWMvYXV0b21vdW50U2VydmljZUFjY291bnRUb2tlbiIsInZhbHVlIjpmYWxzZX1d");
+
+    review["request"]["object"]["spec"]["automountServiceAccountToken"] = true;
+    const Outcome unchanged = mutate(review);
+    CHECK(unchanged.allowed);
+    CHECK_FALSE(unchanged.patched);
+    CHECK_FALSE(json::parse(unchanged.answer)["response"].contains("patch"));
+
+    review["request"].erase("operation");
+    const Outcome unreadable = mutate(review);
+    CHECK_FALSE(unreadable.allowed);
+    CHECK(json::parse(unreadable.answer)["response"]["status"]["code"] == 400);
+    CHECK(unreadable.promise == Promise::before_the_answer);
+    CHECK(reviewer.mutate(kube::with_slack("{"), *set, kNow).http_status == 400);
+}
+
+TEST_CASE("a writer's write that passes by an exception is recorded with its name, and not held up") {
+    const auto set = compile(
+        "apiVersion: fluxgate.dev/v1alpha1\nkind: GuardPolicy\nmetadata: {name: p}\nspec:\n  rules:\n"
+        "  - {name: only-git, lock: {writers: [flux]}}\n  - {name: probes, probes: {all: [startupProbe]}}\n---\n"
+        "apiVersion: fluxgate.dev/v1alpha1\nkind: GuardException\nmetadata: {name: legacy}\nspec:\n"
+        "  policies: [{name: p, rules: [probes]}]\n  match: {namespaces: [production]}\n  reason: r\n  ticket: t\n"
+        "  expiresAt: 1970-02-01T00:00:00Z\n");
+    json review = json::parse(recording("flux-applies"));
+    review["request"]["operation"] = "CREATE";
+    review["request"]["oldObject"] = nullptr;
+    Reviewer reviewer(Limits{}, {});
+    const Outcome excused = reviewer.judge(kube::with_slack(review.dump()), *set, WallTime{});
+    CHECK(excused.allowed);
+    CHECK(excused.promise == Promise::beside_the_answer);
+    REQUIRE(excused.record.has_value());
+    CHECK(excused.record->exceptions == std::vector<std::string>{"legacy"});
+    CHECK(excused.record->write_class == "routine");
+    const Outcome expired = reviewer.judge(kube::with_slack(review.dump()), *set, kNow);
+    CHECK_FALSE(expired.allowed);
 }
