@@ -109,11 +109,23 @@ func TestPoliciesComeFromGit(t *testing.T) {
 	})
 	t.Run("without Fluxgate the namespace is open: Flux must be able to bring it back", func(t *testing.T) {
 		must(t, own.Stop())
-		fluxApplies(t, inGit(t, "while it is away", cluster.Git.Write("policies.yaml", policiesInGit(good))))
-		stored(t, good)
+		fluxApplies(t, inGit(t, "a mistake while it is away", cluster.Git.Write("policies.yaml", policiesInGit(bad))))
+		stored(t, bad)
 		must(t, own.Start())
 	})
-	t.Run("what Flux prunes goes", func(t *testing.T) {
+	t.Run("a mistake that came in so is named with the next reconciliation, though nothing changes", func(t *testing.T) {
+		revision := inGit(t, "nothing new")
+		message, err := cluster.Flux.Refused(revision, "Fluxgate denied")
+		must(t, err)
+		denialIn(t, message).names(t, `- fluxgate/policies .data["limits.yaml"]: have `+where)
+	})
+	t.Run("and can be deleted through its finalizers: that is an update by the garbage collector", func(t *testing.T) {
+		allowed(t, alice.Kubectl("-n", "fluxgate-system", "delete", "configmap", "policies", "--cascade=foreground", "--wait=false"))
+		gone(t, storedPolicies)
+	})
+	t.Run("the correction is applied, and what Flux prunes goes", func(t *testing.T) {
+		fluxApplies(t, inGit(t, "corrected again", cluster.Git.Write("policies.yaml", policiesInGit(good))))
+		stored(t, good)
 		fluxApplies(t, inGit(t, "no policies", removed("policies.yaml")))
 		gone(t, storedPolicies)
 	})
