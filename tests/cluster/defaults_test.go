@@ -141,6 +141,28 @@ func TestDefaultsFillNewPods(t *testing.T) {
 			}
 		}
 	})
+	t.Run("Flux applies a Pod and a Deployment that rely on the defaults, and finds nothing to correct afterwards", func(t *testing.T) {
+		inNamespace := strings.NewReplacer("name: bare\n", "name: from-git\n  namespace: filled\n", "app: bare", "app: from-git").Replace
+		fluxApplies(t, inGit(t, "relying on defaults", cluster.Git.Write("filled-pod.yaml", inNamespace(barePod)),
+			cluster.Git.Write("filled-deployment.yaml", inNamespace(bareDeployment))))
+		exist(t, 2, own.path("pods?labelSelector=app%3Dfrom-git"))
+		pod, err := cluster.Admin.Get(own.path("pods/from-git"))
+		must(t, err)
+		isFilled(t, pod)
+		fluxApplies(t, inGit(t, "nothing new"))
+		again, err := cluster.Admin.Get(own.path("pods/from-git"))
+		must(t, err)
+		if was, is := pod.Text("metadata", "resourceVersion"), again.Text("metadata", "resourceVersion"); was != is {
+			t.Errorf("the Pod was written again: version %s, was %s", is, was)
+		}
+		deployment, err := cluster.Admin.Get(own.path("apps/deployments/from-git"))
+		must(t, err)
+		if generation := deployment.Number("metadata", "generation"); generation != 1 {
+			t.Errorf("the Deployment was written again: generation %d", generation)
+		}
+		fluxApplies(t, inGit(t, "no more of that", removed("filled-pod.yaml", "filled-deployment.yaml")))
+		gone(t, own.path("pods/from-git"))
+	})
 	t.Run("what another webhook adds later is filled too, and asking again comes to an end", func(t *testing.T) {
 		injector := startInjector(t, "z-injector", "filled", func(request *lab.ReviewRequest) []lab.Object {
 			if len(containersOf(request.Object, "containers")) != 1 {
