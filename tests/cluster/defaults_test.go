@@ -142,6 +142,7 @@ func TestDefaultsFillNewPods(t *testing.T) {
 		}
 	})
 	t.Run("Flux applies a Pod and a Deployment that rely on the defaults, and finds nothing to correct afterwards", func(t *testing.T) {
+		notLeftInGit(t, "filled-pod.yaml", "filled-deployment.yaml")
 		inNamespace := strings.NewReplacer("name: bare\n", "name: from-git\n  namespace: filled\n", "app: bare", "app: from-git").Replace
 		fluxApplies(t, inGit(t, "relying on defaults", cluster.Git.Write("filled-pod.yaml", inNamespace(barePod)),
 			cluster.Git.Write("filled-deployment.yaml", inNamespace(bareDeployment))))

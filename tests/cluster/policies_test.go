@@ -50,6 +50,8 @@ func TestPoliciesComeFromGit(t *testing.T) {
 	}, "${NAME}", own.Name))
 	t.Cleanup(func() { unregister(t, "validatingwebhookconfiguration", own.Name) })
 
+	notLeftInGit(t, "policies.yaml")
+
 	stored := func(t *testing.T, line string) {
 		t.Helper()
 		found, err := cluster.Admin.Get(storedPolicies)
