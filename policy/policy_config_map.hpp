@@ -2,7 +2,8 @@
 
 // ConfigMaps of policies are judged when they are written, so that a set that does not compile never reaches a mounted folder
 // and Flux shows file, line and column. One ConfigMap is one whole set: label `fluxgate.dev/policies: "true"`, in our own
-// namespace. Dry runs too; deleting one is no business of this rule.
+// namespace. Dry runs too, and writes that change nothing: so Flux goes on naming a bad set that came in while we were away.
+// Deleting one is no business of this rule, nor taking finalizers from one that is being deleted.
 
 #include "kube/admission_review.hpp"
 #include "policy/context.hpp"

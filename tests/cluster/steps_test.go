@@ -43,6 +43,19 @@ func file(name string) error {
 func edited(name, old, new string) error { return cluster.Git.Replace(name, old, new) }
 func removed(names ...string) error      { return cluster.Git.Remove(names...) }
 
+// notLeftInGit takes files out of the repository when the test ends early, so that the next finds a Kustomization that works.
+func notLeftInGit(t *testing.T, names ...string) {
+	t.Cleanup(func() {
+		left := false
+		for _, name := range names {
+			left = cluster.Git.Remove(name) == nil || left
+		}
+		if left {
+			_ = cluster.Flux.Applied(inGit(t, "what a test left"))
+		}
+	})
+}
+
 func fluxApplies(t *testing.T, revision string) {
 	t.Helper()
 	must(t, cluster.Flux.Applied(revision))

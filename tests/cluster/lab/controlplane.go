@@ -1,8 +1,8 @@
 package lab
 
 import (
-	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -196,14 +196,21 @@ func (plane *ControlPlane) alive() error {
 }
 
 func answersOK(url string) error {
+	status, _, err := fetch(url)
+	if err == nil && status != http.StatusOK {
+		err = fmt.Errorf("%s: %d", url, status)
+	}
+	return err
+}
+
+// fetch is a GET with a connection of its own.
+func fetch(url string) (status int, text string, err error) {
 	client := http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	response, err := client.Get(url)
 	if err != nil {
-		return err
+		return 0, "", err
 	}
-	response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return errors.New(url + ": " + response.Status)
-	}
-	return nil
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	return response.StatusCode, string(body), err
 }

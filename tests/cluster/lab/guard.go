@@ -7,13 +7,16 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"time"
 )
 
-// Guard is Fluxgate: the real binary with the policies of policies/, on loopback. It can be stopped and started again at
-// the same address, as a Service's pods can.
+// Guard is Fluxgate: the real binary with a folder of policies, on loopback. It can be stopped and started again at the same
+// address, as a Service's pods can.
 type Guard struct {
+	Name    string
 	Address string // of the TLS port
 	CA      *Authority
 	Audit   string // the audit directory
@@ -25,13 +28,18 @@ type Guard struct {
 	process *Process
 }
 
-// NewGuard prepares keys and ports and starts nothing.
+// NewGuard prepares the Fluxgate that guards the lab, with the policies of policies/, and starts nothing.
 func (lab *Lab) NewGuard() (*Guard, error) {
+	return lab.NewGuardWith("fluxgate", filepath.Join(lab.Source, "policies"))
+}
+
+// NewGuardWith prepares keys and ports for another one with policies of its own, beside the first.
+func (lab *Lab) NewGuardWith(name, policies string) (*Guard, error) {
 	program := os.Getenv("FLUXGATE")
 	if program == "" {
 		return nil, errors.New("FLUXGATE does not name a binary; start this with tests/cluster/run")
 	}
-	ca, err := NewAuthority("lab webhook")
+	ca, err := NewAuthority("lab webhook " + name)
 	if err != nil {
 		return nil, err
 	}
@@ -39,11 +47,11 @@ func (lab *Lab) NewGuard() (*Guard, error) {
 	if err != nil {
 		return nil, err
 	}
-	certificate, key, err := pair.Write(lab.Folder, "fluxgate")
+	certificate, key, err := pair.Write(lab.Folder, name)
 	if err != nil {
 		return nil, err
 	}
-	audit := filepath.Join(lab.Folder, "audit")
+	audit := filepath.Join(lab.Folder, name+"-audit")
 	if err := os.Mkdir(audit, 0o700); err != nil {
 		return nil, err
 	}
@@ -52,8 +60,8 @@ func (lab *Lab) NewGuard() (*Guard, error) {
 		return nil, err
 	}
 	return &Guard{
-		Address: loopback(listen), CA: ca, Audit: audit,
-		program: program, policies: filepath.Join(lab.Source, "policies"),
+		Name: name, Address: loopback(listen), CA: ca, Audit: audit,
+		program: program, policies: policies,
 		folder: lab.Folder, certificate: certificate, key: key,
 		health: loopback(health), metrics: loopback(metrics),
 	}, nil
@@ -65,7 +73,7 @@ func (guard *Guard) Start() (err error) {
 	if err != nil {
 		return err
 	}
-	guard.process, err = startProcess(guard.folder, "fluxgate", guard.program, nil, "serve",
+	guard.process, err = startProcess(guard.folder, guard.Name, guard.program, nil, "serve",
 		"--policies", policies, "--audit", guard.Audit,
 		"--tls-cert", guard.certificate, "--tls-key", guard.key,
 		"--listen", guard.Address, "--health-listen", guard.health, "--metrics-listen", guard.metrics,
@@ -76,6 +84,43 @@ func (guard *Guard) Start() (err error) {
 	return guard.process.untilReady(10*time.Second, func() error {
 		return answersOK("http://" + guard.health + "/readyz?verbose")
 	})
+}
+
+// Readyz is the status and text of /readyz?verbose.
+func (guard *Guard) Readyz() (status int, text string, err error) {
+	return fetch("http://" + guard.health + "/readyz?verbose")
+}
+
+var policySetInReadyz = regexp.MustCompile(`\[\+\]policies ok: .*(sha256:[0-9a-f]+)`)
+
+// PolicySet is the digest of the set in force. It comes with an error if the folder holds one that cannot be.
+func (guard *Guard) PolicySet() (string, error) {
+	_, text, err := guard.Readyz()
+	if err != nil {
+		return "", err
+	}
+	digest := policySetInReadyz.FindStringSubmatch(text)
+	if digest == nil {
+		return "", errors.New("no policy set is in force:\n" + text)
+	}
+	if strings.Contains(text, "policy-folder") {
+		return digest[1], errors.New("the policy folder is not in force:\n" + text)
+	}
+	return digest[1], nil
+}
+
+// Metric is the value of one series, named as /metrics writes it; 0 if there is none.
+func (guard *Guard) Metric(series string) (float64, error) {
+	_, text, err := fetch("http://" + guard.metrics + "/metrics")
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(text) {
+		if value, found := strings.CutPrefix(line, series+" "); found {
+			return strconv.ParseFloat(strings.TrimSpace(value), 64)
+		}
+	}
+	return 0, nil
 }
 
 // Stop sends SIGTERM and returns the program's own exit: nil for code 0.

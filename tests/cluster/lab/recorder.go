@@ -48,6 +48,8 @@ func (request *ReviewRequest) Kind() string {
 type Recorder struct {
 	Address string
 	CA      *Authority
+	// Patch is what it changes as a mutating webhook: operations of a JSON Patch. Nothing if absent. Set before it is registered.
+	Patch func(*ReviewRequest) []Object
 
 	server  *http.Server
 	mutex   sync.Mutex
@@ -101,11 +103,22 @@ func (recorder *Recorder) ServeHTTP(response http.ResponseWriter, request *http.
 	recorder.reviews = append(recorder.reviews, Review{Body: body, Request: review.Request})
 	recorder.mutex.Unlock()
 
+	answer := Object{"uid": review.Request.UID, "allowed": true}
+	if recorder.Patch != nil {
+		if operations := recorder.Patch(&review.Request); len(operations) > 0 {
+			patch, err := json.Marshal(operations)
+			if err != nil {
+				http.Error(response, err.Error(), http.StatusInternalServerError)
+				return
+			}
+			answer["patchType"], answer["patch"] = "JSONPatch", patch
+		}
+	}
 	response.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(response).Encode(Object{
 		"apiVersion": "admission.k8s.io/v1",
 		"kind":       "AdmissionReview",
-		"response":   Object{"uid": review.Request.UID, "allowed": true},
+		"response":   answer,
 	})
 }
 
@@ -114,6 +127,18 @@ func (recorder *Recorder) Mark() int {
 	recorder.mutex.Lock()
 	defer recorder.mutex.Unlock()
 	return len(recorder.reviews)
+}
+
+// Seen are the requests so far that `wanted` recognises, in the order in which they came.
+func (recorder *Recorder) Seen(wanted func(*ReviewRequest) bool) (found []ReviewRequest) {
+	recorder.mutex.Lock()
+	defer recorder.mutex.Unlock()
+	for index := range recorder.reviews {
+		if request := &recorder.reviews[index].Request; wanted(request) {
+			found = append(found, *request)
+		}
+	}
+	return found
 }
 
 // Await returns the first review since `mark` that `wanted` recognises.

@@ -13,15 +13,16 @@ import (
 // Register applies a webhook configuration of manifests/ with its address and CA filled in, and returns when the API
 // server has begun to call it: it reads configurations through a cache, so the first moments are still unguarded.
 // `guarded` asks for something that only the webhook's answer can decide.
-func (lab *Lab) Register(manifest, address string, ca *Authority, guarded func() error) error {
+// `more` are pairs of a placeholder and its value.
+func (lab *Lab) Register(manifest, address string, ca *Authority, guarded func() error, more ...string) error {
 	content, err := os.ReadFile(lab.Manifest(manifest))
 	if err != nil {
 		return err
 	}
-	text := strings.NewReplacer(
+	text := strings.NewReplacer(append(more,
 		"${ADDRESS}", address,
 		"${CA_BUNDLE}", base64.StdEncoding.EncodeToString(ca.PEM),
-	).Replace(string(content))
+	)...).Replace(string(content))
 	if outcome := lab.Operator.KubectlWith(text, "apply", "-f", "-"); outcome.Failed {
 		return fmt.Errorf("register the webhook: %s", outcome)
 	}
@@ -42,13 +43,25 @@ func (lab *Lab) RegisterGuard(guard *Guard) error {
 		return fmt.Errorf("%s", outcome)
 	}
 	return lab.Register("webhook.yaml", guard.Address, guard.CA, func() error {
-		err := lab.DryRunConfigMap(namespace)
-		if err == nil {
-			return errors.New("the API server does not call the webhook yet")
-		}
-		if !strings.Contains(err.Error(), "failed calling webhook") {
-			return fmt.Errorf("the API server does not fail closed: %w", err)
-		}
-		return nil
+		return lab.failsClosed(namespace, "failed calling webhook")
 	})
+}
+
+// RegisterGuardFor registers a Fluxgate, which must not be running yet, for all objects of one namespace, as a configuration
+// that has the guard's name.
+func (lab *Lab) RegisterGuardFor(guard *Guard, namespace string) error {
+	return lab.Register("namespace-webhook.yaml", guard.Address, guard.CA, func() error {
+		return lab.failsClosed(namespace, `failed calling webhook "`+guard.Name+`.fluxgate.dev"`)
+	}, "${NAME}", guard.Name, "${NAMESPACE}", namespace)
+}
+
+func (lab *Lab) failsClosed(namespace, message string) error {
+	err := lab.DryRunConfigMap(namespace)
+	if err == nil {
+		return errors.New("the API server does not call the webhook yet")
+	}
+	if !strings.Contains(err.Error(), message) {
+		return fmt.Errorf("the API server does not fail closed: %w", err)
+	}
+	return nil
 }

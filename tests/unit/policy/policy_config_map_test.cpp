@@ -69,6 +69,16 @@ TEST_CASE("which writes are judged as a set of policies") {
     Request secret = writes(bad);
     secret.resource = "secrets";
     secret.kind = "Secret";
+    const auto ending = [](json object) {
+        object["metadata"]["deletionTimestamp"] = "2026-11-20T09:00:00Z";
+        return object;
+    };
+    const auto held = [](json object) {
+        object["metadata"]["finalizers"] = {"foregroundDeletion"};
+        return object;
+    };
+    json binary_too = bad;
+    binary_too["binaryData"] = {{"more.yaml", "AAAA"}};
     const Row rows[] = {
         {"bad", writes(bad), false},
         {"good", writes(good), true},
@@ -80,6 +90,13 @@ TEST_CASE("which writes are judged as a set of policies") {
         {"of another namespace", elsewhere, true},
         {"of another kind", secret, true},
         {"deleted", sample::with_operation(writes(bad), "DELETE"), true},
+        {"bad as before", writes(bad, bad), false},
+        {"bad as before, without its finalizer", writes(bad, held(bad)), false},
+        {"bad as before, without its finalizer, being deleted", writes(ending(bad), ending(held(bad))), true},
+        {"bad after good, being deleted", writes(ending(bad), ending(held(good))), false},
+        {"with binary data, being deleted", writes(ending(binary_too), ending(held(bad))), false},
+        {"created as if it were being deleted", writes(ending(bad)), false},
+        {"bad as before, that says of itself that it is being deleted", writes(ending(bad), bad), false},
         {"no policy in it", writes(config_map({{"README.md", "x"}})), false},
         {"no data", writes(config_map(nullptr)), false},
         {"a policy that is no text", writes(config_map({{"a.yaml", 7}})), false},
