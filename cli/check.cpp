@@ -46,7 +46,7 @@ private:
     std::map<std::string, kube::Labels, std::less<>> labels_;
 };
 
-// One line in, one line out; what cannot be read is denied, with the reason as the one violation of no policy.
+// One line in, one line out; what cannot be read is denied, with the reason as `error`.
 struct Judged {
     std::string line;
     int exit_code;

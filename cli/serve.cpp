@@ -201,7 +201,7 @@ void add_serve(CLI::App& app, Run& run) {
     command->add_option("--audit", flags->audit, "folder of the audit log; made if missing, one process each")->required();
     command->add_option("--tls-cert", flags->tls_cert, "certificate chain, PEM, leaf first")->required();
     command->add_option("--tls-key", flags->tls_key, "private key, PEM")->required();
-    command->add_option("--listen", flags->listen, "address of POST /validate, TLS")->capture_default_str();
+    command->add_option("--listen", flags->listen, "address of POST /validate and POST /mutate, TLS")->capture_default_str();
     command->add_option("--health-listen", flags->health_listen, "address of /livez and /readyz")->capture_default_str();
     command->add_option("--metrics-listen", flags->metrics_listen, "address of /metrics")->capture_default_str();
     command->add_option("--cluster-name", flags->cluster_name, "written into every record");

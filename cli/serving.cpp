@@ -166,7 +166,7 @@ void Serving::log_answer(const webhook::Outcome& outcome, bool without_record, s
         log_.write_limited(LogLevel::warn, "refused what could not be judged",
                            {{"error", outcome.error}, {"detail", outcome.summary}, {"ms", milliseconds(duration)}});
     } else if (!outcome.summary.empty()) {
-        log_.write_limited(LogLevel::info, outcome.allowed ? "let through with violations" : "denied",
+        log_.write_limited(LogLevel::info, outcome.allowed ? "let through and recorded" : "denied",
                            {{"review", outcome.summary}, {"ms", milliseconds(duration)}});
     }
 }
@@ -212,7 +212,7 @@ void Serving::take(policy::PolicyFolder::Change change) {
                     {"rules", std::to_string(change.set->rule_count())},
                     {"policySet", change.set->digest},
                     {"was", was}});
-        if (change.set->digest != was) record_event("policy-set-loaded", {"was " + was});
+        record_event("policy-set-loaded", {"was " + was});
         return;
     }
     const std::size_t count = change.problems.size() + change.problems_omitted;

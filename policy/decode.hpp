@@ -35,6 +35,7 @@ public:
     bool empty() const { return list_.empty() && omitted_ == 0; }
     const std::vector<Problem>& list() const { return list_; }
     std::size_t omitted() const { return omitted_; }
+    std::size_t count() const { return list_.size() + omitted_; }
 
 private:
     std::size_t problems_max_;

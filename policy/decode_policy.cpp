@@ -28,7 +28,7 @@ std::string decode_name(Mapping& fields, std::string_view key) {
 
 Actions decode_actions(Mapping& fields) {
     if (!fields.field("validationActions")) return Actions{};
-    Actions actions{false, false, false};
+    Actions actions{.deny = false, .warn = false, .audit = false, .deny_later = false};
     fields.each("validationActions", [&](const kube::Node& item, const std::string& what) {
         const auto index = one_of(item, what, {"Deny", "Warn", "Audit"}, fields.problems());
         if (index == 0) actions.deny = true;

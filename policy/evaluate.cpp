@@ -99,7 +99,7 @@ private:
         for (const Rule& rule : policy.rules) {
             Findings findings(verdict_, policy.name, rule.name, action_of(actions));
             std::visit([&](const auto& body) { judge(body, findings); }, rule.body);
-            if (findings.count() > 0) excuse(rule, findings);
+            if (findings.count() > 0) excuse(policy, rule, findings);
             if (findings.count() == 0) continue;
             remember(policy, actions);
             if (actions.warn) findings.each([&](const Violation& violation) { warn(policy, actions, violation); });
@@ -126,7 +126,14 @@ private:
         }
         if (findings.count() == 0 || review_.operation != kube::Operation::update) return;
         const kube::PodTemplate* before = old_template_.get(review_, review_.old_object);
-        if (before && rule.same_inputs(*before, *pod)) findings.withdraw();
+        if (before && (pod->kind == "Pod" ? rule.same_inputs(*before, *pod) : same_template(*before, *pod))) findings.withdraw();
+    }
+
+    // A template that changes in anything makes new pods, which are judged in full: what is wrong with it is said now, where it is
+    // written, and not when a controller has deleted the old pods and cannot create the new ones.
+    bool same_template(const kube::PodTemplate& before, const kube::PodTemplate& after) {
+        if (!same_template_) same_template_ = kube::equal(before.pod, after.pod);
+        return *same_template_;
     }
 
     template <ObjectRule R>
@@ -146,7 +153,7 @@ private:
         return filled_->get();
     }
 
-    void excuse(const Rule& rule, Findings& findings) {
+    void excuse(const Policy& policy, const Rule& rule, Findings& findings) {
         for (const std::size_t i : rule.exceptions) {
             const Exception& exception = set_.exceptions[i];
             if (!exception.active(review_, context_.now)) continue;
@@ -155,10 +162,10 @@ private:
                 findings.withdraw();
             else
                 findings.excuse([&](const Violation& violation) { return exception.excuses(violation); });
+            if (findings.count() == before) continue;
+            describe(policy);
             auto& used = verdict_.exceptions;
-            if (findings.count() < before && std::find(used.begin(), used.end(), exception.name) == used.end()) {
-                used.push_back(exception.name);
-            }
+            if (std::find(used.begin(), used.end(), exception.name) == used.end()) used.push_back(exception.name);
         }
     }
 
@@ -182,17 +189,21 @@ private:
     }
 
     void warn(const Policy& policy, const Actions& actions, const Violation& violation) {
-        const bool only_yet = !actions.deny && policy.enforce_from && context_.now < *policy.enforce_from;
-        const std::string from = only_yet ? "denied from " + format_rfc3339(*policy.enforce_from).substr(0, 10) + ": " : "";
+        const std::string from = actions.deny_later ? "denied from " + format_rfc3339(*policy.enforce_from).substr(0, 10) + ": " : "";
         verdict_.warnings.push_back(from + to_string(violation));
     }
 
-    void remember(const Policy& policy, const Actions& actions) {
+    // For the record, of a policy that found something, even if an exception took it back.
+    void describe(const Policy& policy) {
         if (verdict_.owner.empty()) verdict_.owner = describe_owner(review_);
         for (const std::string& criterion : policy.compliance) {
             auto& list = verdict_.compliance;
             if (std::find(list.begin(), list.end(), criterion) == list.end()) list.push_back(criterion);
         }
+    }
+
+    void remember(const Policy& policy, const Actions& actions) {
+        describe(policy);
         if (!actions.deny) return;
         verdict_.allowed = false;
         if (verdict_.guidance.empty()) verdict_.guidance = fill_in_owner(policy.guidance);
@@ -209,7 +220,7 @@ private:
     void conclude() {
         if (lock_.matched && lock_.only_writers)
             verdict_.write_class = WriteClass::routine;
-        else if (lock_.matched || !verdict_.violations.empty() || !verdict_.exceptions.empty())
+        else if (lock_.matched)
             verdict_.write_class = WriteClass::exceptional;
     }
 
@@ -221,6 +232,7 @@ private:
     Template new_template_;
     Template old_template_;
     std::optional<FilledTemplate> filled_;
+    std::optional<bool> same_template_;
 };
 
 }  // namespace

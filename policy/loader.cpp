@@ -107,6 +107,12 @@ private:
                 if (std::holds_alternative<LockRule>(rule.body))
                     return refuse(fmt::format(
                         "\"{}\" is a lock; exceptions are for workload rules, the lock is opened by a BreakGlass grant", rule.name));
+                if (std::holds_alternative<DefaultsRule>(rule.body))
+                    return refuse(
+                        fmt::format("\"{}\" fills in defaults and refuses nothing, so there is nothing to except from", rule.name));
+                if (!set_.exceptions[exception].containers.empty() && !names_containers(rule.body))
+                    return refuse(
+                        fmt::format("\"{}\" is not about containers, so an exception with containers would never apply", rule.name));
                 rule.exceptions.push_back(exception);
                 return;
             }

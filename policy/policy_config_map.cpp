@@ -22,8 +22,8 @@ bool only_ends(const kube::Review& review) {
            kube::equal(before["data"], after["data"]) && kube::equal(before["binaryData"], after["binaryData"]);
 }
 
-std::string path_of(std::string_view file) {
-    std::string path = ".data";
+std::string path_of(std::string_view map, std::string_view file) {
+    std::string path(map);
     kube::append_field(path, file);
     return path;
 }
@@ -48,14 +48,14 @@ void judge_policy_config_map(const kube::Review& review, const CompileOptions& o
         if (is_policy_file_name(name)) files.push_back({std::string(name), std::string(text.text())});
     });
     review.object["binaryData"].each_member([&](std::string_view name, kube::Json) {
-        if (is_policy_file_name(name)) findings.add(".binaryData." + std::string(name), "a policy file", "text, under data");
+        if (is_policy_file_name(name)) findings.add(path_of(".binaryData", name), "a policy file", "text, under data");
     });
     CompileOptions candidate = options;
     candidate.now = context.now;
     const CompileResult compiled = compile(files, candidate);
     for (const Problem& problem : compiled.problems) {
         const bool of_a_file = problem.position.line > 0;
-        findings.add(of_a_file ? path_of(problem.file) : ".data", to_string(problem), "a set of policies that compiles");
+        findings.add(of_a_file ? path_of(".data", problem.file) : ".data", to_string(problem), "a set of policies that compiles");
     }
     findings.omit(compiled.problems_omitted);
     if (findings.count() == 0) return;

@@ -11,7 +11,7 @@ Actions Policy::actions_for(std::string_view namespace_name, WallTime now) const
     const auto found = std::find_if(namespace_actions.begin(), namespace_actions.end(),
                                     [&](const NamespaceActions& entry) { return any_matches(entry.namespaces, namespace_name); });
     const Actions chosen = found == namespace_actions.end() ? actions : found->actions;
-    if (chosen.deny && enforce_from && now < *enforce_from) return {.deny = false, .warn = true, .audit = true};
+    if (chosen.deny && enforce_from && now < *enforce_from) return {.deny = false, .warn = true, .audit = true, .deny_later = true};
     return chosen;
 }
 
@@ -53,6 +53,10 @@ bool understands(const RuleBody& body, std::string_view group, std::string_view 
                 return true;  // the lock
         },
         body);
+}
+
+bool names_containers(const RuleBody& body) {
+    return std::visit([]<class Body>(const Body&) { return WorkloadRule<Body>; }, body);
 }
 
 }  // namespace fluxgate::policy

@@ -35,6 +35,7 @@ struct Actions {
     bool deny = true;
     bool warn = false;
     bool audit = false;
+    bool deny_later = false;  // a date turns these into Deny
 
     friend bool operator==(const Actions&, const Actions&) = default;
 };
@@ -46,6 +47,9 @@ using RuleBody = std::variant<LockRule, ResourcesRule, ProbesRule, PodSecurityRu
 
 // Can the rule have anything to say about objects of that resource?
 bool understands(const RuleBody& body, std::string_view group, std::string_view resource);
+
+// Can its violations be about one container?
+bool names_containers(const RuleBody& body);
 
 // The resources that some rule understands and others do not, as group and plural: what the index must tell apart.
 inline constexpr std::array<std::pair<std::string_view, std::string_view>, 14> kKnownResources{{

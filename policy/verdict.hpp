@@ -43,9 +43,9 @@ std::string_view to_string(Assurance assurance);
 
 // Which promise the audit log makes for this write.
 enum class WriteClass : std::uint8_t {
-    unguarded,    // no lock matched and nothing was found: nobody asked us to remember it
-    routine,      // by a writer of every lock that matched: never held up for the log's sake
-    exceptional,  // let through although a rule was violated or the caller is no writer: durable before it is allowed
+    unguarded,    // no lock matched: who writes is nobody's business, and it may be Flux, so it is never held up for the log's sake
+    routine,      // by a writer of every lock that matched: never held up for the log's sake either
+    exceptional,  // by somebody who is no writer, where a lock matched: durable before it is allowed
 };
 std::string_view to_string(WriteClass write_class);
 

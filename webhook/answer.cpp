@@ -159,11 +159,12 @@ std::string write_patch(std::string_view uid, const policy::Patch& patch) {
 
 std::string write_refusal(std::string_view uid, const Error& error) {
     const bool unreadable = error.code < Errc::invalid_policy;
+    const std::string_view what =
+        error.code == Errc::audit_unavailable ? "Fluxgate denied what it could not record: " : "Fluxgate denied what it could not judge: ";
     ordered_json answer = envelope(uid, false);
-    answer["response"]["status"] = {
-        {"code", unreadable ? 400 : 403},
-        {"reason", unreadable ? "BadRequest" : "Forbidden"},
-        {"message", printable(shortened("Fluxgate denied what it could not judge: " + to_string(error), 1000))}};
+    answer["response"]["status"] = {{"code", unreadable ? 400 : 403},
+                                    {"reason", unreadable ? "BadRequest" : "Forbidden"},
+                                    {"message", printable(shortened(std::string(what) + to_string(error), 1000))}};
     answer["response"]["auditAnnotations"] = {{"error", to_string(error.code)}};
     return dump(answer);
 }

@@ -82,6 +82,7 @@ void AdmissionHandler::answer(Question question, const http::Request& request, h
         reply.send(json_response(outcome.http_status, std::move(outcome.answer)));
         return;
     }
+    parts_.metrics.count_findings(outcome.warned, outcome.audited, outcome.excused);
     const auto arrived = request.arrived;
     // A reply that comes after the deadline finds the fallback sent, which is the answer without a record.
     const auto send = [this, arrived](http::Reply& to, Outcome& sent, bool kept) {

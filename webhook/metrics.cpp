@@ -138,6 +138,14 @@ struct Metrics::Impl {
     prometheus::Gauge& exceptions_active = exceptions.Add({{"state", "active"}});
     prometheus::Gauge& exceptions_expiring = exceptions.Add({{"state", "expiring"}});
     prometheus::Gauge& exceptions_expired = exceptions.Add({{"state", "expired"}});
+    prometheus::Family<prometheus::Counter>& findings =
+        prometheus::BuildCounter()
+            .Name("fluxgate_admission_findings_total")
+            .Help("Reviews with a violation under Warn, or under Audit, or that needed a GuardException.")
+            .Register(registry);
+    prometheus::Counter& findings_warned = findings.Add({{"action", "warn"}});
+    prometheus::Counter& findings_audited = findings.Add({{"action", "audit"}});
+    prometheus::Counter& findings_excused = findings.Add({{"action", "excused"}});
     prometheus::Family<prometheus::Counter>& mutations = prometheus::BuildCounter()
                                                              .Name("fluxgate_admission_mutations_total")
                                                              .Help("Answers of /mutate, by whether they fill something in.")
@@ -172,6 +180,12 @@ void Metrics::count_review(bool allowed, policy::WriteClass write_class, const s
     impl_->by_class[static_cast<std::size_t>(write_class)][allowed ? 1 : 0]->Increment();
     if (!error.empty()) impl_->errors.Increment();
     impl_->duration.observe(duration);
+}
+
+void Metrics::count_findings(bool warned, bool audited, bool excused) {
+    if (warned) impl_->findings_warned.Increment();
+    if (audited) impl_->findings_audited.Increment();
+    if (excused) impl_->findings_excused.Increment();
 }
 
 void Metrics::count_mutation(bool patched) { (patched ? impl_->mutations_patched : impl_->mutations_unchanged).Increment(); }

@@ -24,6 +24,8 @@ public:
 
     // One answered review; `duration` from the first byte of its header to its answer.
     void count_review(bool allowed, policy::WriteClass write_class, const std::string& error, std::chrono::nanoseconds duration);
+    // What a review was let through with, or denied with besides.
+    void count_findings(bool warned, bool audited, bool excused);
     void count_mutation(bool patched);
     void count_record(bool durable);
     void count_http_event(http::Event::Kind kind);

@@ -177,6 +177,11 @@ Outcome Reviewer::judge_or_throw(std::string_view body, const policy::PolicySet&
     outcome.allowed = verdict.allowed;
     outcome.write_class = verdict.write_class;
     outcome.promise = promise_for(verdict);
+    for (const policy::Violation& violation : verdict.violations) {
+        outcome.warned = outcome.warned || violation.action == policy::Action::warn;
+        outcome.audited = outcome.audited || violation.action == policy::Action::audit;
+    }
+    outcome.excused = !verdict.exceptions.empty();
     if (outcome.promise != Promise::none) outcome.record = make_record(*review, verdict, set, origin_, now);
     if (!verdict.violations.empty() || !verdict.exceptions.empty() || verdict.error) outcome.summary = summarize(*review, verdict);
 

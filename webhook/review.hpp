@@ -43,6 +43,9 @@ struct Outcome {
     bool allowed = false;
     policy::WriteClass write_class = policy::WriteClass::unguarded;
     std::string error;     // Errc name, "" if a verdict was reached
+    bool warned = false;   // something was found under Warn
+    bool audited = false;  // … under Audit
+    bool excused = false;  // a GuardException was needed
     bool patched = false;  // of /mutate: something was filled in
     std::string summary;   // "UPDATE deployments.apps production/web by alice: 2 violations"; empty when nothing was found
 };

@@ -132,6 +132,7 @@ std::vector<DefaultsRule::Amount> decode_amounts(Mapping& fields, std::string_vi
 
 DefaultsRule DefaultsRule::decode(Mapping& fields) {
     DefaultsRule rule;
+    const std::size_t before = fields.problems().count();
     if (const kube::Node* level = fields.field("podSecurity")) {
         rule.pod_security = one_of(*level, fields.name_of("podSecurity"), {"restricted"}, fields.problems()).has_value();
     }
@@ -156,7 +157,7 @@ DefaultsRule DefaultsRule::decode(Mapping& fields) {
     }
     fields.finish();
     if (!rule.pod_security && !rule.automount_service_account_token && rule.requests.empty() && rule.limits.empty() &&
-        fields.problems().empty()) {
+        fields.problems().count() == before) {
         fields.problems().add(Errc::invalid_policy, fields.position(),
                               "defaults: fills nothing; give podSecurity, automountServiceAccountToken or resources");
     }

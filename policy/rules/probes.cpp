@@ -33,11 +33,12 @@ std::vector<std::string> decode_names(Mapping& fields, std::string_view key, con
 
 ProbesRule ProbesRule::decode(Mapping& fields) {
     ProbesRule rule;
+    const std::size_t before = fields.problems().count();
     rule.all = decode_names(fields, "all", kProbes);
     rule.any = decode_names(fields, "any", kProbes);
     rule.kinds = decode_names(fields, "kinds", kKinds);
     fields.finish();
-    if (rule.all.empty() && rule.any.empty()) {
+    if (rule.all.empty() && rule.any.empty() && fields.problems().count() == before) {
         fields.problems().add(Errc::invalid_policy, fields.position(), "probes: demands nothing; list probes under all or any");
     }
     return rule;

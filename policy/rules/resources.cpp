@@ -120,6 +120,7 @@ bool contains(const std::vector<std::string>& list, const std::string& item) {
 
 ResourcesRule ResourcesRule::decode(Mapping& fields) {
     ResourcesRule rule;
+    const std::size_t before = fields.problems().count();
     rule.requests = decode_resources(fields, "requests");
     rule.limits = decode_resources(fields, "limits");
     rule.min = decode_bounds(fields, "min");
@@ -137,7 +138,8 @@ ResourcesRule ResourcesRule::decode(Mapping& fields) {
             fields.problem("containerTypes", "names no container type, so the rule would judge nothing");
     }
     fields.finish();
-    if (rule.requests.empty() && rule.limits.empty() && rule.min.empty() && rule.max.empty() && rule.ratio.empty()) {
+    if (rule.requests.empty() && rule.limits.empty() && rule.min.empty() && rule.max.empty() && rule.ratio.empty() &&
+        fields.problems().count() == before) {
         fields.problems().add(Errc::invalid_policy, fields.position(),
                               "resources: demands nothing; give requests, limits, min, max or maxLimitRequestRatio");
     }
@@ -186,8 +188,10 @@ void ResourcesRule::judge(const kube::PodTemplate& pod, Findings& findings) cons
             const auto limit = resources.limit(bound.resource);
             const auto request = resources.request(bound.resource);
             if (limit && request && !kube::ratio_exceeds(limit->quantity, request->quantity, bound.quantity)) continue;
-            if (!limit && contains(limits, bound.resource)) continue;
-            resources.add("limits", bound.resource, shown(limit), "at most " + bound.text + " times the request (" + shown(request) + ")");
+            if ((!limit && contains(limits, bound.resource)) || (!request && contains(requests, bound.resource))) continue;  // said already
+            const std::string want = "at most " + bound.text + " times the request";
+            resources.add("limits", bound.resource, shown(limit),
+                          request ? want + " (" + shown(request) + ")" : want + ", which is absent");
         }
     });
 }

@@ -7,8 +7,9 @@
 // WorkloadRule looks at pods and at templates of pods, wherever the built-in kinds keep them.
 //   static bool concerns(review)         by subresource: which requests can change what the rule reads
 //   judge(pod, findings)                 adds a finding for each thing that is wrong; allocates nothing if all is well
-//   same_inputs(before, after)           nothing that `judge` reads differs: an update between the two is not blamed for what
-//                                        was wrong before. When in doubt, false: then the rule judges
+//   same_inputs(before, after)           of Pods: nothing that `judge` reads differs, so an update between the two is not blamed for
+//                                        what was wrong before. When in doubt, false: then the rule judges. A template that changes
+//                                        in anything is judged by every rule, because it makes new pods
 // ObjectRule looks at objects as a whole.
 //   static bool understands(group, resource)
 //   judge(review, object, findings)      `object` is the requested state; create and update of the object itself only

@@ -34,7 +34,7 @@ class StrangeCallers(unittest.TestCase):
         misdirected, unjudged = "no review: reviews are sent with POST to /validate or /mutate", "refused what could not be judged"
         rows = [
             ("GET", "GET", "/validate", None, 405, misdirected, "405"),
-            ("another path", "POST", "/mutate", recording("flux-applies"), 404, misdirected, "404"),
+            ("another path", "POST", "/validat", recording("flux-applies"), 404, misdirected, "404"),
             ("no JSON", "POST", "/validate", b"hello", 400, unjudged, "invalid_json"),
             ("nothing", "POST", "/validate", b"", 400, unjudged, "invalid_json"),
             ("300 levels deep", "POST", "/validate", text.encode(), 400, unjudged, "too_deep"),

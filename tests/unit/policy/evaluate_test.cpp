@@ -104,7 +104,7 @@ TEST_CASE("what a violation does depends on the actions of its policy") {
             CHECK(verdict.warnings.size() == row.warnings);
             REQUIRE(verdict.violations.size() == 1);
             CHECK(verdict.violations[0].action == row.action);
-            CHECK(verdict.write_class == WriteClass::exceptional);
+            CHECK(verdict.write_class == (rule == kLockRule ? WriteClass::exceptional : WriteClass::unguarded));
         }
     }
 }
@@ -123,7 +123,7 @@ TEST_CASE("the class of a write says what the log must promise") {
     const Row rows[] = {
         {"nobody asked", {elsewhere}, sample::kAlice, good, WriteClass::unguarded, true},
         {"a workload rule and nothing found", {with_actions("Deny", kProbe)}, sample::kAlice, good, WriteClass::unguarded, true},
-        {"a workload rule warns", {with_actions("Warn", kProbe)}, sample::kAlice, bad_pod(), WriteClass::exceptional, true},
+        {"a workload rule warns", {with_actions("Warn", kProbe)}, sample::kAlice, bad_pod(), WriteClass::unguarded, true},
         {"a writer", {with_actions("Deny", kLockRule)}, sample::kFlux, good, WriteClass::routine, true},
         {"a writer whose object is only warned about",
          {with_actions("Deny", kLockRule), with_actions("Warn", kProbe, "q")},
@@ -259,7 +259,7 @@ TEST_CASE("an update is judged by the rules whose inputs it changes, and by no o
     request.object = R"({"metadata":{"name":"web","labels":{"a":"b"},"finalizers":[]},"spec":{"containers":[{"image":"x","name":"web"}]}})";
     request.old_object = R"({"metadata":{"name":"web","finalizers":["x"]},"spec":{"containers":[{"name":"web","image":"x"}]}})";
     CHECK(evaluate(*Read(request), *set, {}).allowed);
-    // Another image: no input of the limits.
+    // Another image: no input of the limits of a Pod.
     request.object = R"({"metadata":{"name":"web"},"spec":{"containers":[{"name":"web","image":"y"}]}})";
     CHECK(evaluate(*Read(request), *set, {}).allowed);
     CHECK(names_of(evaluate(
@@ -277,6 +277,35 @@ TEST_CASE("an update is judged by the rules whose inputs it changes, and by no o
     }
     request.old_object = R"({"metadata":{"name":"web"},"spec":null})";
     CHECK_FALSE(evaluate(*Read(request), *set, {}).allowed);
+}
+
+TEST_CASE("a template that changes in anything is judged by every rule: its new pods will be") {
+    const auto set = sample::compiled(with_actions("Deny", kLimit));
+    const auto deployment = [](std::string_view image, std::string_view metadata, std::string_view template_metadata = "{}") {
+        return R"({"metadata":)" + std::string(metadata) + R"(,"spec":{"template":{"metadata":)" + std::string(template_metadata) +
+               R"(,"spec":{"containers":[{"name":"web","image":")" + std::string(image) + R"("}]}}}})";
+    };
+    Request request;
+    request.operation = "UPDATE";
+    request.group = "apps";
+    request.resource = "statefulsets";
+    request.old_object = deployment("x", "{}");
+    struct Row {
+        std::string_view name;
+        std::string object;
+        bool allowed;
+    };
+    const Row rows[] = {
+        {"nothing", deployment("x", "{}"), true},
+        {"a label and a finalizer of the workload", deployment("x", R"({"labels":{"a":"b"},"finalizers":["c"]})"), true},
+        {"an image, which is no input of the rule", deployment("y", "{}"), false},
+        {"an annotation of the template: a restart", deployment("x", "{}", R"({"annotations":{"restartedAt":"now"}})"), false},
+    };
+    for (const Row& row : rows) {
+        INFO(row.name);
+        request.object = row.object;
+        CHECK(evaluate(*Read(request), *set, {}).allowed == row.allowed);
+    }
 }
 
 TEST_CASE("deletes and connections have no pods to judge") {
@@ -330,7 +359,7 @@ TEST_CASE("more violations than the log takes are counted, and never turn a deni
     // Only warnings: allowed, but remembered.
     const Verdict warned = evaluate(*Read(request), *sample::compiled(with_actions("Warn", all_probes)), {});
     CHECK(warned.allowed);
-    CHECK(warned.write_class == WriteClass::exceptional);
+    CHECK(warned.write_class == WriteClass::unguarded);
 }
 
 TEST_CASE("findings count what they cannot keep") {

@@ -28,7 +28,9 @@ const std::string kPolicy = sample::policy(
     "  rules:\n"
     "  - {name: only-git, lock: {writers: [flux]}}\n"
     "  - {name: probes, probes: {all: [readinessProbe]}}\n"
-    "  - {name: limits, resources: {limits: [memory]}}\n");
+    "  - {name: limits, resources: {limits: [memory]}}\n"
+    "  - {name: labels, requiredMetadata: {labels: {team: \"\"}, kinds: [Deployment]}}\n"
+    "  - {name: fill, defaults: {automountServiceAccountToken: true}}\n");
 
 std::vector<PolicyFile> files(const std::string& text) { return {{"a.yaml", kPolicy}, {"b.yaml", text}}; }
 
@@ -64,6 +66,7 @@ TEST_CASE("an exception takes back what its rules find, until it expires") {
     const Verdict excused = evaluate(*Read(by_flux("legacy-report")), *set, {.now = kEnd - 1us});
     CHECK(rules_of(excused) == Names{"limits report", "limits proxy"});
     CHECK(excused.exceptions == Names{"legacy"});
+    CHECK(excused.owner == "none (no labels of Flux)");
 
     const Names all{"probes report", "probes proxy", "limits report", "limits proxy"};
     const Verdict expired = evaluate(*Read(by_flux("legacy-report")), *set, {.now = kEnd});
@@ -148,6 +151,10 @@ TEST_CASE("an exception that is not dated, reasoned and aimed is a load error wi
          "b.yaml:5:32: spec.policies[0].rules[0]: policy \"p\" has no rule \"probe\" (did you mean \"probes\"?)"},
         {"a policy nobody has", with("name: p", "name: q"), "no policy is named \"q\" (did you mean \"p\"?)"},
         {"a lock", with("[probes]", "[only-git]"), "\"only-git\" is a lock; exceptions are for workload rules"},
+        {"a rule that fills in defaults", with("[probes]", "[fill]"), "\"fill\" fills in defaults and refuses nothing"},
+        {"containers, for a rule about the object",
+         exception(kUsual + "  containers: [report]\n").replace(exception(kUsual).find("[probes]"), 8, "[labels]"),
+         "\"labels\" is not about containers"},
         {"containers that name none", exception(kUsual + "  containers: []\n"), "spec.containers: is an empty list"},
         {"the same name twice", exception(kUsual) + "---\n" + exception(kUsual), "another exception named \"legacy\" is in b.yaml"},
     };

@@ -43,7 +43,7 @@ Verdict judge(const Request& request) { return evaluate(*Read(request), *sample:
 TEST_CASE("a ConfigMap of policies that does not compile is refused, with file, line and column") {
     const Verdict verdict = judge(writes(config_map({{"good.yaml", kGood}, {"bad.yaml", kBad}, {"README.md", "not a policy"}})));
     CHECK_FALSE(verdict.allowed);
-    REQUIRE(verdict.violations.size() == 2);  // and with that probe gone, the rule demands nothing
+    REQUIRE(verdict.violations.size() == 1);
     const Violation& violation = verdict.violations[0];
     CHECK(violation.policy == "fluxgate");
     CHECK(violation.rule == "policies");

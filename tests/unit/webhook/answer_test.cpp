@@ -321,7 +321,8 @@ TEST_CASE("every error becomes a denial with a code for programs and a sentence 
         CHECK(response["allowed"] == false);
         CHECK(response["status"]["code"] == row.status);
         CHECK(response["status"]["reason"] == row.reason);
-        CHECK(response["status"]["message"] == "Fluxgate denied what it could not judge: " + to_string(error));
+        const std::string could_not = row.code == Errc::audit_unavailable ? "record: " : "judge: ";
+        CHECK(response["status"]["message"] == "Fluxgate denied what it could not " + could_not + to_string(error));
         CHECK(response["auditAnnotations"]["error"] == std::string(to_string(row.code)));
         // A verdict that says both "allowed" and "error" is a denial.
         Verdict undecided = Verdict::undecided(error);

@@ -120,7 +120,7 @@ TEST_CASE("a container says what it needs and what it may take") {
         {"a ratio and a request of zero",
          "{maxLimitRequestRatio: {memory: \"2\"}}",
          R"({"requests":{"memory":"0"},"limits":{"memory":"2Gi"}})",
-         {R"(limits.memory: have "2Gi", want at most 2 times the request ((absent)))"}},
+         {R"(limits.memory: have "2Gi", want at most 2 times the request, which is absent)"}},
     };
     for (const Row& row : rows) {
         INFO(row.name);
