@@ -1,4 +1,5 @@
 #include <cstdio>
+#include <exception>
 #include <fstream>
 #include <iostream>
 #include <map>
@@ -63,8 +64,17 @@ Judged judge(const std::string& line, kube::ReviewReader& reader, const policy::
                                {"error", to_string(error)}};
         return {dump(out), kCouldNotEvaluate};
     }
-    const policy::Verdict verdict =
-        policy::evaluate(*review, set, {.now = SystemClock().now(), .namespace_labels = namespaces.of(*review)});
+    policy::Verdict verdict;
+    try {
+        verdict = policy::evaluate(*review, set, {.now = SystemClock().now(), .namespace_labels = namespaces.of(*review)});
+    } catch (const std::exception& exception) {  // as the webhook: our own mistake is a denial of this review, not the end of the run
+        const ordered_json out{{"uid", review->uid},
+                               {"allowed", false},
+                               {"violations", ordered_json::array()},
+                               {"warnings", ordered_json::array()},
+                               {"error", std::string("an error inside Fluxgate: ") + exception.what()}};
+        return {dump(out), kCouldNotEvaluate};
+    }
     namespaces.learn(*review);
     ordered_json out{
         {"uid", review->uid}, {"allowed", verdict.allowed}, {"violations", ordered_json::array()}, {"warnings", verdict.warnings}};

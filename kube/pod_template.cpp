@@ -85,10 +85,14 @@ bool holds_pods(std::string_view group, std::string_view resource) {
                        [&](const Place& place) { return place.resource == resource && place.group == group; });
 }
 
-bool has_controller_owner(Json metadata, std::string_view kind) {
+bool has_controller_owner(Json metadata, std::string_view group, std::string_view kind) {
+    const auto is_of_kind = [&](Json owner) {
+        const std::string_view api_version = owner["apiVersion"].text();
+        return owner["kind"].text() == kind && api_version.substr(0, api_version.find('/')) == group;
+    };
     bool found = false;
     metadata["ownerReferences"].each_item(
-        [&](Json owner) { found = found || (owner["controller"].is_true() && (kind.empty() || owner["kind"].text() == kind)); });
+        [&](Json owner) { found = found || (owner["controller"].is_true() && (kind.empty() || is_of_kind(owner))); });
     return found;
 }
 

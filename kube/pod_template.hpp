@@ -68,7 +68,8 @@ std::optional<PodTemplate> find_pod_template(const GroupVersionResource& resourc
 // Is it one of the resources that `find_pod_template` knows?
 bool holds_pods(std::string_view group, std::string_view resource);
 
-// True if the object has an owner reference with `controller: true`; with `kind`, of that kind.
-bool has_controller_owner(Json metadata, std::string_view kind = {});
+// True if the object has an owner reference with `controller: true`; with `kind`, of that kind and API group. A client writes
+// owner references: they excuse from little, and never from the lock.
+bool has_controller_owner(Json metadata, std::string_view group = {}, std::string_view kind = {});
 
 }  // namespace fluxgate::kube

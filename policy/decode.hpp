@@ -33,6 +33,10 @@ public:
     const std::string& file() const { return file_; }
     void add(Errc code, kube::Position position, std::string message);
     bool empty() const { return list_.empty() && omitted_ == 0; }
+    bool full() const { return list_.size() >= problems_max_; }
+    // One more pattern of a set; false when that is too many: each takes memory of its own.
+    bool may_compile_pattern() { return ++patterns_ <= kPatternsMax; }
+    static constexpr std::size_t kPatternsMax = 1'000;
     const std::vector<Problem>& list() const { return list_; }
     std::size_t omitted() const { return omitted_; }
     std::size_t count() const { return list_.size() + omitted_; }
@@ -42,6 +46,7 @@ private:
     std::string file_;
     std::vector<Problem> list_;
     std::size_t omitted_ = 0;
+    std::size_t patterns_ = 0;
 };
 
 class Mapping {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -63,7 +64,7 @@ constexpr std::array kBodies{
     BodyDecoder{"defaults", &decode_as<DefaultsRule>},
 };
 
-void decode_rule(const kube::Node& item, const std::string& what, Policy& policy, Problems& problems) {
+void decode_rule(const kube::Node& item, const std::string& what, Policy& policy, std::set<std::string>& names, Problems& problems) {
     Mapping fields(item, what, problems);
     Rule rule;
     rule.name = decode_name(fields, "name");
@@ -82,10 +83,8 @@ void decode_rule(const kube::Node& item, const std::string& what, Policy& policy
         problems.add(Errc::invalid_policy, item.position(),
                      fmt::format("{}: expected exactly one of {}; have {}", what, fmt::join(known, ", "), bodies));
     }
-    for (const Rule& other : policy.rules) {
-        if (!rule.name.empty() && other.name == rule.name)
-            fields.problem("name", "another rule of this policy is named \"" + rule.name + "\"");
-    }
+    if (!rule.name.empty() && !names.insert(rule.name).second)
+        fields.problem("name", "another rule of this policy is named \"" + rule.name + "\"");
     policy.rules.push_back(std::move(rule));
 }
 
@@ -188,7 +187,8 @@ Policy decode_policy(const kube::Node& root, const CompileOptions& options, Prob
     const kube::Node* match = fields.field("match");
     if (match) policy.match = decode_match(*match, options, problems);
     fields.required("rules", "a list of rules");
-    fields.each("rules", [&](const kube::Node& item, const std::string& what) { decode_rule(item, what, policy, problems); });
+    std::set<std::string> names;
+    fields.each("rules", [&](const kube::Node& item, const std::string& what) { decode_rule(item, what, policy, names, problems); });
     const kube::Node* rules = fields.field("rules");
     if (rules && rules->kind() == kube::Node::Kind::sequence && rules->items().empty())
         fields.problem("rules", "must have at least one rule");

@@ -96,6 +96,7 @@ public:
 private:
     void judge_by(const Policy& policy) {
         const Actions actions = policy.actions_for(review_.namespace_name, context_.now);
+        may_be_old_ = review_.operation == kube::Operation::update && policy.match.selected_before(review_);
         for (const Rule& rule : policy.rules) {
             Findings findings(verdict_, policy.name, rule.name, action_of(actions));
             std::visit([&](const auto& body) { judge(body, findings); }, rule.body);
@@ -124,7 +125,7 @@ private:
             findings.withdraw();
             rule.judge(*filled, findings);
         }
-        if (findings.count() == 0 || review_.operation != kube::Operation::update) return;
+        if (findings.count() == 0 || !may_be_old_) return;
         const kube::PodTemplate* before = old_template_.get(review_, review_.old_object);
         if (before && (pod->kind == "Pod" ? rule.same_inputs(*before, *pod) : same_template(*before, *pod))) findings.withdraw();
     }
@@ -138,10 +139,13 @@ private:
 
     template <ObjectRule R>
     void judge(const R& rule, Findings& findings) {
-        if (!review_.sub_resource.empty() || !R::understands(review_.resource.group, review_.resource.resource)) return;
-        if (review_.operation != kube::Operation::create && review_.operation != kube::Operation::update) return;
+        if (!R::understands(review_.resource.group, review_.resource.resource)) return;
+        const bool is_update = review_.operation == kube::Operation::update;
+        const bool of_object = review_.sub_resource.empty() && (is_update || review_.operation == kube::Operation::create);
+        // A write of the status can change labels and annotations of many kinds.
+        if (!of_object && !(review_.sub_resource == "status" && is_update)) return;
         rule.judge(review_, review_.object, findings);
-        if (findings.count() == 0 || review_.operation != kube::Operation::update) return;
+        if (findings.count() == 0 || !may_be_old_) return;
         if (rule.same_inputs(review_, review_.old_object, review_.object)) findings.withdraw();
     }
 
@@ -229,6 +233,7 @@ private:
     const Context& context_;
     Verdict verdict_;
     LockOutcome lock_;
+    bool may_be_old_ = false;  // what the policy at hand finds can have been there before this write
     Template new_template_;
     Template old_template_;
     std::optional<FilledTemplate> filled_;

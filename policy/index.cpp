@@ -1,6 +1,7 @@
 #include "policy/index.hpp"
 
 #include <algorithm>
+#include <optional>
 
 #include "policy/policy_set.hpp"
 #include "policy/rules/rule.hpp"
@@ -9,14 +10,14 @@ namespace fluxgate::policy {
 
 namespace {
 
-// "deployments.apps", "pods": looked up with a name of bounded size, so that a lookup needs no memory.
+// Resource and group with a separator that neither has: looked up with a name of bounded size, so that a lookup needs no memory.
 constexpr std::size_t kKeyBytesMax = 384;
 using KeyBuffer = std::array<char, kKeyBytesMax>;
 
 std::string_view write_key(std::string_view group, std::string_view resource, KeyBuffer& buffer) {
     if (group.size() + resource.size() + 1 > kKeyBytesMax) return {};
     char* end = std::copy(resource.begin(), resource.end(), buffer.data());
-    *end++ = '.';
+    *end++ = '\0';
     end = std::copy(group.begin(), group.end(), end);
     return {buffer.data(), static_cast<std::size_t>(end - buffer.data())};
 }
@@ -30,10 +31,22 @@ bool has_wildcard(std::string_view text) { return text == "*"; }
 
 std::string_view without_sub_resource(std::string_view pattern) { return pattern.substr(0, pattern.find('/')); }
 
-// Every resource that rules or policies name; about any other they all think alike.
-std::vector<Name> named_resources(const std::vector<Policy>& policies) {
+std::vector<Name> known_resources() {
     std::vector<Name> names;
     for (const auto& [group, resource] : kKnownResources) names.push_back({std::string(group), std::string(resource)});
+    return names;
+}
+
+// Every resource that rules or policies name; about any other they all think alike. Nothing if that is more than an index is
+// worth: groups times resources times policies, which a small file can make huge.
+std::optional<std::vector<Name>> named_resources(const std::vector<Policy>& policies) {
+    constexpr std::size_t kWorkMax = 20'000'000;
+    std::vector<Name> names = known_resources();
+    std::size_t pairs = names.size();
+    for (const Policy& policy : policies) {
+        for (const ResourceRule& rule : policy.match.resource_rules) pairs += rule.api_groups.size() * rule.resources.size();
+        if (pairs * policies.size() > kWorkMax) return std::nullopt;
+    }
     for (const Policy& policy : policies) {
         for (const ResourceRule& rule : policy.match.resource_rules) {
             for (const std::string& pattern : rule.resources) {
@@ -82,7 +95,8 @@ bool may_match_others(const Policy& policy) {
 
 Index::Index(const std::vector<Policy>& policies) : words_((policies.size() + 63) / 64), other_resources_(words_), any_namespace_(words_) {
     KeyBuffer buffer;
-    for (const Name& name : named_resources(policies)) {
+    const auto named = named_resources(policies);
+    for (const Name& name : named ? *named : known_resources()) {
         const std::string_view key = write_key(name.group, name.resource, buffer);
         if (key.empty()) continue;
         const auto [entry, is_new] = by_resource_.try_emplace(std::string(key), Bits(words_));
@@ -92,7 +106,7 @@ Index::Index(const std::vector<Policy>& policies) : words_((policies.size() + 63
         }
     }
     for (std::size_t i = 0; i < policies.size(); ++i) {
-        if (may_match_others(policies[i])) set(other_resources_, i);
+        if (!named || may_match_others(policies[i])) set(other_resources_, i);
         if (policies[i].match.namespaces.empty()) set(any_namespace_, i);
         for (const Glob& glob : policies[i].match.namespaces) {
             const std::string& text = glob.text();

@@ -62,7 +62,7 @@ private:
     void set(Bits& bits, std::size_t policy) const;
 
     std::size_t words_ = 0;
-    ByName by_resource_;    // "resource.group" that a policy or rule names
+    ByName by_resource_;    // resource and group that a policy or rule names
     Bits other_resources_;  // every other resource
     ByName by_namespace_;   // whole names
     ByName by_prefix_;      // "prod-" of "prod-*"

@@ -29,6 +29,10 @@ public:
     }
 
     CompileResult finish(std::string digest) {
+        for (std::size_t i = 0; i < set_.policies.size(); ++i) {
+            auto& rules = rules_[set_.policies[i].name];
+            for (std::size_t j = 0; j < set_.policies[i].rules.size(); ++j) rules.emplace(set_.policies[i].rules[j].name, std::pair(i, j));
+        }
         for (std::size_t i = 0; i < references_.size(); ++i) {
             for (const RuleReference& reference : references_[i]) resolve(reference, i);
         }
@@ -96,30 +100,31 @@ private:
         const auto refuse = [&](const std::string& message) {
             problems_.add(Errc::invalid_policy, reference.position, reference.what + ": " + message);
         };
-        std::vector<std::string> names;
-        for (Policy& policy : set_.policies) {
-            names.push_back(policy.name);
-            if (policy.name != reference.policy) continue;
-            std::vector<std::string> rules;
-            for (Rule& rule : policy.rules) {
-                rules.push_back(rule.name);
-                if (rule.name != reference.rule) continue;
-                if (std::holds_alternative<LockRule>(rule.body))
-                    return refuse(fmt::format(
-                        "\"{}\" is a lock; exceptions are for workload rules, the lock is opened by a BreakGlass grant", rule.name));
-                if (std::holds_alternative<DefaultsRule>(rule.body))
-                    return refuse(
-                        fmt::format("\"{}\" fills in defaults and refuses nothing, so there is nothing to except from", rule.name));
-                if (!set_.exceptions[exception].containers.empty() && !names_containers(rule.body))
-                    return refuse(
-                        fmt::format("\"{}\" is not about containers, so an exception with containers would never apply", rule.name));
-                rule.exceptions.push_back(exception);
-                return;
-            }
-            return refuse(
-                fmt::format("policy \"{}\" has no rule \"{}\"{}", policy.name, reference.rule, did_you_mean(reference.rule, rules)));
+        const auto hint = [&](const std::string& word, const auto& map) {
+            if (problems_.full()) return std::string();  // it would not be shown
+            std::vector<std::string> names;
+            for (const auto& entry : map) names.push_back(entry.first);
+            return did_you_mean(word, names);
+        };
+        const auto policy = rules_.find(reference.policy);
+        if (policy == rules_.end())
+            return refuse(fmt::format("no policy is named \"{}\"{}", reference.policy, hint(reference.policy, rules_)));
+        const auto found = policy->second.find(reference.rule);
+        if (found == policy->second.end()) {
+            return refuse(fmt::format("policy \"{}\" has no rule \"{}\"{}", reference.policy, reference.rule,
+                                      hint(reference.rule, policy->second)));
         }
-        refuse(fmt::format("no policy is named \"{}\"{}", reference.policy, did_you_mean(reference.policy, names)));
+        Rule& rule = set_.policies[found->second.first].rules[found->second.second];
+        if (std::holds_alternative<LockRule>(rule.body)) {
+            return refuse(
+                fmt::format("\"{}\" is a lock; exceptions are for workload rules, the lock is opened by a BreakGlass grant", rule.name));
+        }
+        if (std::holds_alternative<DefaultsRule>(rule.body))
+            return refuse(fmt::format("\"{}\" fills in defaults and refuses nothing, so there is nothing to except from", rule.name));
+        if (!set_.exceptions[exception].containers.empty() && !names_containers(rule.body))
+            return refuse(fmt::format("\"{}\" is not about containers, so an exception with containers would never apply", rule.name));
+        if (!rule.exceptions.empty() && rule.exceptions.back() == exception) return refuse("names the same rule again");
+        rule.exceptions.push_back(exception);
     }
 
     const CompileOptions& options_;
@@ -127,6 +132,8 @@ private:
     PolicySet set_;
     std::vector<std::vector<RuleReference>> references_;  // of each exception
     std::map<std::string, std::string> places_;           // "policy NAME" → file
+    // policy → rule → where they are in the set
+    std::map<std::string, std::map<std::string, std::pair<std::size_t, std::size_t>>> rules_;
 };
 
 std::string digest_of(const std::vector<PolicyFile>& files) {
@@ -173,6 +180,14 @@ Result<std::vector<PolicyFile>> read_policy_directory(const std::filesystem::pat
 
 CompileResult compile(const std::vector<PolicyFile>& files, const CompileOptions& options) {
     Compiler compiler(options);
+    std::size_t bytes = 0;
+    for (const PolicyFile& file : files) bytes += file.text.size();
+    if (files.size() > options.limits.policy_files_max || bytes > options.limits.policy_set_bytes_max) {
+        Problem problem{Errc::too_large, "(policies)", {}, {}};
+        problem.message = fmt::format("{} files of {} bytes together; at most {} files and {} bytes make a set", files.size(), bytes,
+                                      options.limits.policy_files_max, options.limits.policy_set_bytes_max);
+        return {nullptr, {std::move(problem)}, 0};
+    }
     for (const PolicyFile& file : files) compiler.add(file);
     return compiler.finish(digest_of(files));
 }

@@ -58,6 +58,10 @@ bool Match::matches(const kube::Review& review, const Context& context) const {
     return !namespace_selector || selects_namespace(*namespace_selector, review, context);
 }
 
+bool Match::selected_before(const kube::Review& review) const {
+    return !object_selector || !review.carries_labels() || object_selector->matches(review.old_object["metadata"]["labels"]);
+}
+
 bool any_matches_name(const std::vector<Glob>& patterns, const kube::Review& review) {
     if (!review.name.empty()) return any_matches(patterns, review.name);
     return any_matches(patterns, review.object_name());

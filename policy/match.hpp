@@ -41,6 +41,8 @@ struct Match {
     std::vector<Subject> exclude_subjects;
 
     bool matches(const kube::Review& review, const Context& context) const;
+    // Was the object as it is stored already meant, as far as its labels decide? If not, an update brings it in like a new one.
+    bool selected_before(const kube::Review& review) const;
 };
 
 // True if any pattern matches the name of the review's object; one with generateName is named "prefix*".

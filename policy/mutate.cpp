@@ -8,6 +8,11 @@ template <class Matches>
 Patch fill(const kube::Review& review, const kube::PodTemplate& pod, const PolicySet& set, const Context& context, Matches&& matches) {
     Patch patch;
     if (pod.spec.absent_or_null() || !pod.check_shape()) return patch;  // for validation to refuse
+    // Nobody means a pod like this; to fill it would take a hundred times its size.
+    constexpr std::size_t kItemsMax = 1'000;
+    for (const std::string_view list : {"containers", "initContainers", "volumes"}) {
+        if (pod.spec[list].size() > kItemsMax) return patch;
+    }
     set.index.each_candidate(review, [&](std::size_t i) {
         const Policy& policy = set.policies[i];
         if (!matches(policy.match) || !policy.actions_for(review.namespace_name, context.now).deny) return;

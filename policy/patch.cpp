@@ -2,9 +2,6 @@
 
 namespace fluxgate::policy {
 
-namespace {
-
-// RFC 6901.
 std::string with_step(std::string pointer, std::string_view step) {
     pointer += '/';
     for (const char c : step) {
@@ -17,8 +14,6 @@ std::string with_step(std::string pointer, std::string_view step) {
     }
     return pointer;
 }
-
-}  // namespace
 
 bool Patch::fill(const std::string& pointer, kube::Json object, std::initializer_list<std::string_view> steps, nlohmann::json value) {
     std::string place = pointer;

@@ -16,6 +16,9 @@
 
 namespace fluxgate::policy {
 
+// A JSON pointer (RFC 6901) and one step more.
+std::string with_step(std::string pointer, std::string_view step);
+
 class Patch {
 public:
     // Sets the field at the end of `steps` below `object`, which stands at `pointer` ("/spec/containers/0"), and makes the objects
@@ -23,6 +26,9 @@ public:
     bool fill(const std::string& pointer, kube::Json object, std::initializer_list<std::string_view> steps, nlohmann::json value);
     // Takes the item at `index` out of the list at `pointer`. Of one list, the last first.
     void remove_item(const std::string& pointer, std::size_t index);
+
+    // Has the patch filled this place?
+    bool has_filled(std::string_view pointer) const { return made_.contains(pointer); }
 
     bool empty() const { return operations_.empty(); }
     // An array of operations.

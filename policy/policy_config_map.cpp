@@ -41,6 +41,7 @@ void judge_policy_config_map(const kube::Review& review, const CompileOptions& o
     // A write that takes the label away is judged as well: what is mounted stays mounted.
     if (!is_labelled(review.object) && !is_labelled(review.old_object)) return;
     if (only_ends(review)) return;
+    if (!verdict.allowed) return;  // refused already: its writer shall not make us compile
 
     Findings findings(verdict, "fluxgate", "policies", Action::deny);
     std::vector<PolicyFile> files;

@@ -34,8 +34,12 @@ std::string fingerprint(const std::filesystem::path& directory) {
 }  // namespace
 
 std::optional<PolicyFolder::Change> PolicyFolder::look(WallTime now) {
+    constexpr std::chrono::seconds kBetweenRetries{30};
     const std::string before = fingerprint(directory_);
-    if (seen_ == before) return std::nullopt;
+    // What failed is tried again: the disk may be back, or an exception have come within the horizon.
+    const bool retry = !good_ && seen_ && now >= tried_ + kBetweenRetries;
+    if (seen_ == before && !retry) return std::nullopt;
+    tried_ = now;
     const auto files = read_policy_directory(directory_, options_.limits);
     if (fingerprint(directory_) != before) return std::nullopt;
     if (!files) return remember(before, {nullptr, {to_string(files.error())}, 0});
@@ -48,7 +52,10 @@ std::optional<PolicyFolder::Change> PolicyFolder::look(WallTime now) {
 }
 
 std::optional<PolicyFolder::Change> PolicyFolder::remember(const std::string& seen, Change change) {
+    const bool same_trouble = !change.set && seen_ == seen && change.problems == problems_;
     seen_ = seen;
+    problems_ = change.problems;
+    if (same_trouble) return std::nullopt;
     const bool same = change.set && good_ && change.set->digest == digest_;
     good_ = change.set != nullptr;
     if (change.set) digest_ = change.set->digest;

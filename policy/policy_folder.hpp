@@ -42,6 +42,8 @@ private:
     std::optional<std::string> seen_;  // fingerprint of the folder that was compiled last
     std::string digest_;               // of the last good set
     bool good_ = false;                // was the last one good?
+    WallTime tried_{};                 // when it was compiled
+    std::vector<std::string> problems_;
 };
 
 }  // namespace fluxgate::policy

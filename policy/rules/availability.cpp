@@ -58,6 +58,11 @@ bool spreads(kube::Json pod_spec) {
            has_items(anti_affinity["preferredDuringSchedulingIgnoredDuringExecution"]);
 }
 
+// A ReplicaSet of a Deployment, or of a Rollout of Argo, has the replicas that its owner wants of it.
+bool follows_a_workload(kube::Json metadata) {
+    return kube::has_controller_owner(metadata, "apps", "Deployment") || kube::has_controller_owner(metadata, "argoproj.io", "Rollout");
+}
+
 // One of the two is set; with neither, minAvailable is 1.
 void judge_budget(kube::Json spec, Findings& findings) {
     const auto leaves_room = [](kube::Json value, auto&& good_count, auto&& good_percent) {
@@ -119,7 +124,7 @@ void AvailabilityRule::judge(const kube::Review& review, kube::Json object, Find
         case Judged::replicas:
         case Judged::replicas_and_spread: {
             // A ReplicaSet of a Deployment follows it: its replicas are the middle of a rollout.
-            if (review.resource.resource == "replicasets" && kube::has_controller_owner(object["metadata"])) return;
+            if (review.resource.resource == "replicasets" && follows_a_workload(object["metadata"])) return;
             if (min_replicas > 0) judge_replicas(min_replicas, spec["replicas"], true, ".spec.replicas", findings);
             if (!spread || what != Judged::replicas_and_spread || replicas(spec["replicas"]).value_or(0) < 2) return;
             const auto pod = kube::find_pod_template(review.resource, object);
@@ -146,7 +151,7 @@ bool AvailabilityRule::same_inputs(const kube::Review& review, kube::Json before
         case Judged::replicas:
         case Judged::replicas_and_spread: {
             if (!same(was, is, "replicas")) return false;
-            if (kube::has_controller_owner(before["metadata"]) != kube::has_controller_owner(after["metadata"])) return false;
+            if (follows_a_workload(before["metadata"]) != follows_a_workload(after["metadata"])) return false;
             const kube::Json pod_was = was["template"]["spec"];
             const kube::Json pod_is = is["template"]["spec"];
             return same(pod_was, pod_is, "topologySpreadConstraints") && same(pod_was["affinity"], pod_is["affinity"], "podAntiAffinity");

@@ -5,7 +5,6 @@
 
 #include <fmt/format.h>
 
-#include "policy/rules/resource_name.hpp"
 
 namespace fluxgate::policy {
 
@@ -68,10 +67,11 @@ void remove_token_volumes(const kube::PodTemplate& pod, Patch& patch) {
         if (is_token_volume(volume)) names.push_back(volume["name"].text());
     });
     if (names.empty()) return;
+    std::sort(names.begin(), names.end());
     pod.each_container([&](const kube::Container& container) {
         if (container.type == kube::ContainerType::ephemeral) return;
         remove_items(pointer_of(container) + "/volumeMounts", container.json["volumeMounts"], patch,
-                     [&](kube::Json mount) { return std::find(names.begin(), names.end(), mount["name"].text()) != names.end(); });
+                     [&](kube::Json mount) { return std::binary_search(names.begin(), names.end(), mount["name"].text()); });
     });
     remove_items("/spec/volumes", pod.spec["volumes"], patch, is_token_volume);
 }
@@ -92,13 +92,23 @@ void fill_resources(const DefaultsRule& rule, const kube::PodTemplate& pod, Patc
         if (container.type == kube::ContainerType::ephemeral) return;
         const kube::Json own = container.json["resources"];
         const std::string pointer = pointer_of(container);
-        for (const DefaultsRule::Amount& amount : rule.requests) {
-            const bool stated = states(own, "requests", amount.resource) || states(own, "limits", amount.resource) ||
-                                states(of_pod, "requests", amount.resource) || states(of_pod, "limits", amount.resource);
-            if (!stated) patch.fill(pointer, container.json, {"resources", "requests", amount.resource}, amount.text);
-        }
+        // What an earlier rule filled is its business: a limit of ours might be below its request.
+        const auto left_to_others = [&](const std::string& resource) {
+            return states(of_pod, "requests", resource) || states(of_pod, "limits", resource) ||
+                   patch.has_filled(with_step(pointer + "/resources/requests", resource)) ||
+                   patch.has_filled(with_step(pointer + "/resources/limits", resource));
+        };
+        std::vector<const DefaultsRule::Amount*> limits;
         for (const DefaultsRule::Amount& amount : rule.limits) {
-            if (states(own, "limits", amount.resource) || states(of_pod, "limits", amount.resource)) continue;
+            if (!left_to_others(amount.resource)) limits.push_back(&amount);
+        }
+        for (const DefaultsRule::Amount& amount : rule.requests) {
+            const bool stated = states(own, "requests", amount.resource) || states(own, "limits", amount.resource);
+            if (!stated && !left_to_others(amount.resource)) patch.fill(pointer, container.json, {"resources", "requests", amount.resource}, amount.text);
+        }
+        for (const DefaultsRule::Amount* limit : limits) {
+            const DefaultsRule::Amount& amount = *limit;
+            if (states(own, "limits", amount.resource)) continue;
             if (states(own, "requests", amount.resource)) {
                 const auto request = read(own["requests"][amount.resource]);
                 if (!request || *request > amount.quantity) continue;
@@ -117,7 +127,13 @@ std::vector<DefaultsRule::Amount> decode_amounts(Mapping& fields, std::string_vi
         return amounts;
     }
     for (const kube::Entry& entry : map->entries()) {
-        check_resource_name(entry.key, fields.name_of(key) + "." + entry.key, entry.key_position, fields.problems());
+        // Others must have equal requests and limits, or come in pages: a default of one makes pods that nobody can create.
+        if (entry.key != "cpu" && entry.key != "memory" && entry.key != "ephemeral-storage") {
+            fields.problems().add(Errc::invalid_policy, entry.key_position,
+                                  fmt::format("{}.{}: expected cpu, memory or ephemeral-storage{}", fields.name_of(key), entry.key,
+                                              did_you_mean(entry.key, {"cpu", "memory", "ephemeral-storage"})));
+            continue;
+        }
         const auto quantity = kube::Quantity::parse(entry.value.text());
         if (quantity && !quantity->is_zero() && !quantity->is_negative())
             amounts.push_back({entry.key, entry.value.text(), *quantity});

@@ -9,7 +9,7 @@
 //                            contradict it), capabilities drop ALL. On Windows runAsNonRoot only; the others do not exist there.
 //   automountServiceAccountToken   and with false the token volume goes that the API server's own ServiceAccount plugin, which
 //                            runs before webhooks, has mounted already: the field alone would change nothing
-//   resources                a request only where neither request nor limit is stated (a limit alone is the request), a limit
+//   resources                of cpu, memory and ephemeral-storage; a request only where neither request nor limit is stated (a limit alone is the request), a limit
 //                            only if it is not below the request; what spec.resources of the pod states is left to it
 // A second pass finds nothing to fill.
 

@@ -50,7 +50,7 @@ void ProbesRule::judge(const kube::PodTemplate& pod, Findings& findings) const {
     } else if (std::find(kinds.begin(), kinds.end(), pod.kind) == kinds.end()) {
         return;
     }
-    if (pod.kind == "Pod" && std::find(kinds.begin(), kinds.end(), "Job") == kinds.end() && kube::has_controller_owner(pod.metadata, "Job"))
+    if (pod.kind == "Pod" && std::find(kinds.begin(), kinds.end(), "Job") == kinds.end() && kube::has_controller_owner(pod.metadata, "batch", "Job"))
         return;
 
     pod.each_container([&](const kube::Container& container) {
@@ -70,7 +70,7 @@ void ProbesRule::judge(const kube::PodTemplate& pod, Findings& findings) const {
 
 // A pod that its Job disowns is judged anew.
 bool ProbesRule::same_inputs(const kube::PodTemplate& before, const kube::PodTemplate& after) const {
-    return kube::has_controller_owner(before.metadata, "Job") == kube::has_controller_owner(after.metadata, "Job") &&
+    return kube::has_controller_owner(before.metadata, "batch", "Job") == kube::has_controller_owner(after.metadata, "batch", "Job") &&
            same_containers(before, after, [](kube::Json was, kube::Json is) {
                return std::all_of(kProbes.begin(), kProbes.end(),
                                   [&](std::string_view probe) { return kube::equal(was[probe], is[probe]); });

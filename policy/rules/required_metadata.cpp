@@ -39,6 +39,11 @@ std::vector<Demand> decode_demands(Mapping& fields, std::string_view field, bool
             demands.push_back({entry.key, std::nullopt});
             continue;
         }
+        if (!fields.problems().may_compile_pattern()) {
+            fields.problems().add(Errc::too_large, entry.value.position(),
+                                  fmt::format("{}: more than {} patterns in one set of policies", what, Problems::kPatternsMax));
+            break;
+        }
         auto pattern = Pattern::compile(entry.value.text());
         if (pattern)
             demands.push_back({entry.key, std::move(*pattern)});

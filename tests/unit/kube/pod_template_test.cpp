@@ -95,12 +95,14 @@ TEST_CASE("only a reference with controller: true is a controller") {
         {R"({"ownerReferences":[{"kind":"Job"}]})", false, false},
         {R"({"ownerReferences":[{"kind":"Job","controller":"true"}]})", false, false},
         {R"({"ownerReferences":[{"kind":"Job","controller":false},{"kind":"ReplicaSet","controller":true}]})", true, false},
-        {R"({"ownerReferences":[{"kind":"Job","controller":true}]})", true, true},
+        {R"({"ownerReferences":[{"kind":"Job","controller":true}]})", true, false},
+        {R"({"ownerReferences":[{"apiVersion":"batch/v1","kind":"Job","controller":true}]})", true, true},
+        {R"({"ownerReferences":[{"apiVersion":"batch.example.com/v1","kind":"Job","controller":true}]})", true, false},
     };
     for (const Row& row : rows) {
         INFO(row.metadata);
         const Parsed metadata(row.metadata);
         CHECK(has_controller_owner(metadata.json) == row.any);
-        CHECK(has_controller_owner(metadata.json, "Job") == row.job);
+        CHECK(has_controller_owner(metadata.json, "batch", "Job") == row.job);
     }
 }

@@ -150,6 +150,7 @@ TEST_CASE("an exception that is not dated, reasoned and aimed is a load error wi
         {"a rule nobody has", with("[probes]", "[probe]"),
          "b.yaml:5:32: spec.policies[0].rules[0]: policy \"p\" has no rule \"probe\" (did you mean \"probes\"?)"},
         {"a policy nobody has", with("name: p", "name: q"), "no policy is named \"q\" (did you mean \"p\"?)"},
+        {"a rule twice", with("[probes]", "[probes, probes]"), "spec.policies[0].rules[1]: names the same rule again"},
         {"a lock", with("[probes]", "[only-git]"), "\"only-git\" is a lock; exceptions are for workload rules"},
         {"a rule that fills in defaults", with("[probes]", "[fill]"), "\"fill\" fills in defaults and refuses nothing"},
         {"containers, for a rule about the object",

@@ -105,6 +105,28 @@ TEST_CASE("objectSelector asks the old and the new object; what carries no label
     CHECK_FALSE(candidate(status));
 }
 
+TEST_CASE("an object that an update brings into a selection is judged like a new one") {
+    const std::string selected = R"("name":"web","labels":{"team":"shop"})";
+    const auto set = sample::compiled(sample::policy("  match: {objectSelector: {matchLabels: {team: shop}}}\n"
+                                                     "  rules: [{name: r, probes: {all: [readinessProbe]}}]\n"));
+    for (const std::string_view resource : {"pods", "deployments"}) {
+        INFO(resource);
+        Request update = pod(selected);
+        update.operation = "UPDATE";
+        update.old_object = pod().object;
+        if (resource == "deployments") {
+            update.group = "apps";
+            update.resource = "deployments";
+            const std::string spec = R"("spec":{"template":{"spec":{"containers":[{"name":"web"}]}}}})";
+            update.object = R"({"metadata":{)" + selected + "}," + spec;
+            update.old_object = R"({"metadata":{"name":"web"},)" + spec;
+        }
+        CHECK_FALSE(evaluate(*Read(update), *set, {}).allowed);
+        update.old_object = update.object;
+        CHECK(evaluate(*Read(update), *set, {}).allowed);
+    }
+}
+
 TEST_CASE("namespaceSelector asks the namespace's labels; unknown ones count as matching") {
     constexpr std::string_view kProduction = "namespaceSelector: {matchLabels: {env: production}}";
     CHECK(matches(kProduction, pod(), {.namespace_labels = kube::Labels{{"env", "production"}}}));
@@ -279,6 +301,40 @@ TEST_CASE("the index leaves out no policy that matches") {
             }
         }
     });
+}
+
+TEST_CASE("a resource whose name looks like a resource and a group hides no other policy") {
+    const auto other = [](std::string_view groups, std::string_view resources, std::string_view name) {
+        return sample::policy("  match: {resourceRules: [{apiGroups: [" + std::string(groups) + "], resources: [" + std::string(resources) +
+                                  "], operations: [\"*\"]}]}\n  rules: [{name: r, lock: {writers: [flux]}}]\n",
+                              name);
+    };
+    Request request;
+    request.group = "networking.istio.io";
+    request.resource = "gateways";
+    request.kind = "Gateway";
+    const std::string lock = other("networking.istio.io", "\"*\"", "lock");
+    CHECK_FALSE(evaluate(*Read(request), *sample::compiled({other("io", "gateways", "odd"), lock}), {}).allowed);
+    CHECK(sample::problems_of({{"p.yaml", other("io", "gateways.networking.istio", "odd")}}).at(0).find("can match nothing") !=
+          std::string::npos);
+}
+
+TEST_CASE("a policy that names more pairs of groups and resources than an index is worth is judged without one") {
+    std::string groups = "example.com";
+    std::string resources = "widgets";
+    for (int i = 0; i < 5'000; ++i) {
+        groups += ", g" + std::to_string(i);
+        resources += ", r" + std::to_string(i);
+    }
+    const auto set = sample::compiled(
+        sample::policy("  match: {resourceRules: [{apiGroups: [" + groups + "], resources: [" + resources +
+                       "], operations: [\"*\"]}]}\n  rules: [{name: r, lock: {writers: [flux]}}]\n"));
+    Request request;
+    request.group = "example.com";
+    request.resource = "widgets";
+    CHECK_FALSE(evaluate(*Read(request), *set, {}).allowed);
+    request.resource = "gadgets";
+    CHECK(evaluate(*Read(request), *set, {}).allowed);
 }
 
 TEST_CASE("policies for other namespaces and kinds are not even candidates") {

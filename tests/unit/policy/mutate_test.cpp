@@ -86,6 +86,8 @@ TEST_CASE("what is set stays, and what would be refused is not filled") {
          R"({"containers":[{"resources":{"requests":{"memory":"lots"}}}]})"},
         {"resources of the pod", kResources, R"({"resources":{"limits":{"memory":"1Gi"}},"containers":[{"name":"a"}]})",
          R"({"resources":{"limits":{"memory":"1Gi"}},"containers":[{"name":"a"}]})"},
+        {"a request of the pod", kResources, R"({"resources":{"requests":{"memory":"100Mi"}},"containers":[{"name":"a"}]})",
+         R"({"resources":{"requests":{"memory":"100Mi"}},"containers":[{"name":"a"}]})"},
         {"another resource", kResources, R"({"containers":[{"resources":{"limits":{"cpu":"1"}}}]})",
          R"({"containers":[{"resources":{"limits":{"cpu":"1","memory":"256Mi"},"requests":{"memory":"64Mi"}}}]})"},
         {"a token that is wanted", kToken, R"({"automountServiceAccountToken":true,"containers":[]})",
@@ -109,6 +111,21 @@ TEST_CASE("the first of two rules that fill a field wins") {
     const Request request = pod(kBare);
     const json after = json::parse(request.object).patch(mutate(*Read(request), *set, {}).operations());
     CHECK(after["spec"]["containers"][0]["resources"]["limits"] == json{{"memory", "1Gi"}, {"cpu", "1"}});
+}
+
+TEST_CASE("what one rule fills of a resource, another does not contradict") {
+    const auto set = sample::compiled({sample::rule("defaults: {resources: {requests: {cpu: 500m, memory: 512Mi}}}", "company"),
+                                       sample::rule("defaults: {resources: {limits: {cpu: 100m, memory: 256Mi, ephemeral-storage: 1Gi}}}", "team")});
+    const Request request = pod(kBare);
+    const json after = json::parse(request.object).patch(mutate(*Read(request), *set, {}).operations());
+    CHECK(after["spec"]["containers"][0]["resources"] ==
+          json::parse(R"({"requests":{"cpu":"500m","memory":"512Mi"},"limits":{"ephemeral-storage":"1Gi"}})"));
+}
+
+TEST_CASE("a pod of more containers than anybody means is not filled") {
+    json spec = kBare;
+    for (int i = 0; i < 1'001; ++i) spec["containers"].push_back({{"name", "c" + std::to_string(i)}});
+    CHECK(operations(*sample::compiled(sample::rule(kDefaults)), pod(spec)) == 0);
 }
 
 TEST_CASE("only new Pods are filled, and only by policies that deny now") {
@@ -177,7 +194,7 @@ TEST_CASE("templates are judged as their pods will be") {
 
 TEST_CASE("a second pass finds nothing to fill, whatever the pod") {
     const auto set =
-        sample::compiled({sample::rule(kDefaults, "a"), sample::rule("defaults: {resources: {requests: {cpu: 1m, \"x.io/y\": 2}}}", "b")});
+        sample::compiled({sample::rule(kDefaults, "a"), sample::rule("defaults: {resources: {requests: {cpu: 1m, ephemeral-storage: 1Gi}}}", "b")});
     // A pod from a pool of odd pieces, chosen by the seeds.
     const std::vector<std::string> contexts{"null",
                                             "{}",
@@ -241,7 +258,7 @@ TEST_CASE("defaults that fill nothing, or what would be refused, are load errors
         {"defaults: {podSecurity: baseline}", "expected one of: restricted"},
         {"defaults: {automountServiceAccountToken: \"no\"}", "expected true or false"},
         {"defaults: {resources: {limits: {memory: 0}}}", "above zero"},
-        {"defaults: {resources: {limits: {mem: 1Gi}}}", "no resource is named \"mem\""},
+        {"defaults: {resources: {limits: {mem: 1Gi}}}", "limits.mem: expected cpu, memory or ephemeral-storage"},
         {"defaults: {resources: {limit: {memory: 1Gi}}}", "did you mean \"limits\"?"},
         {"defaults: {resources: {requests: {memory: 1Gi}, limits: {memory: 256Mi}}}", "is above the limit"},
         {"defaults: {resources: [memory]}", "expected a mapping"},

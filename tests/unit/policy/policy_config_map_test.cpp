@@ -105,6 +105,9 @@ TEST_CASE("which writes are judged as a set of policies") {
         INFO(row.name);
         CHECK(judge(row.request).allowed == row.allowed);
     }
+    json many = config_map({{"good.yaml", kGood}});
+    for (int i = 0; i < 1'000; ++i) many["data"]["p" + std::to_string(i) + ".yaml"] = "# nothing";
+    CHECK_FALSE(judge(writes(many)).allowed);  // as the folder would refuse it
     json binary = config_map({{"good.yaml", kGood}});
     binary["binaryData"] = {{"more.yaml", "AAAA"}};
     CHECK_FALSE(judge(writes(binary)).allowed);
@@ -113,9 +116,17 @@ TEST_CASE("which writes are judged as a set of policies") {
 TEST_CASE("hostile sets of policies are refused in bounded time") {
     std::string bomb = "a: &a [x,x,x,x,x,x,x,x,x]\n";
     for (char c = 'b'; c < 'k'; ++c) bomb += std::string(1, c) + ": &" + c + " [" + std::string(9, '*') + "]\n";
+    // Small files that could ask for much work: many references, labels, patterns.
+    std::string references = sample::rule("probes: {all: [readinessProbe]}", "p") +
+                             "---\napiVersion: fluxgate.dev/v1alpha1\nkind: GuardException\nmetadata: {name: e}\nspec:\n  policies:\n";
+    for (int i = 0; i < 20'000; ++i) references += "  - {name: p, rules: [q" + std::to_string(i) + "]}\n";
+    std::string labels = "apiVersion: fluxgate.dev/v1alpha1\nkind: GuardPolicy\nmetadata: {name: p}\nspec:\n  match:\n    objectSelector:\n      matchLabels:\n";
+    for (int i = 0; i < 40'000; ++i) labels += "        k" + std::to_string(i) + ": 1\n";
+    std::string patterns = "apiVersion: fluxgate.dev/v1alpha1\nkind: GuardPolicy\nmetadata: {name: p}\nspec:\n  rules:\n  - name: r\n    requiredMetadata:\n      labels:\n";
+    for (int i = 0; i < 10'000; ++i) patterns += "        k" + std::to_string(i) + ": \"[^a]{900}\"\n";
     std::string documents;
     for (int i = 0; i < 100'000; ++i) documents += "---\na: b\n";
-    for (const std::string& text : {bomb, documents, std::string(900'000, '['), std::string(900'000, 'x'), std::string("\0\x01\xff", 3)}) {
+    for (const std::string& text : {bomb, documents, references, labels, patterns, std::string(900'000, '['), std::string(900'000, 'x'), std::string("\0\x01\xff", 3)}) {
         INFO(text.substr(0, 40));
         const auto before = std::chrono::steady_clock::now();
         CHECK(compile({{"a.yaml", text}}, {}).set == nullptr);

@@ -31,7 +31,7 @@ Request object(std::string group, std::string resource, std::string_view spec, s
 Request deployment(std::string_view spec) { return object("apps", "deployments", spec); }
 Request budget(std::string_view spec) { return object("policy", "poddisruptionbudgets", spec); }
 
-constexpr std::string_view kOwned = R"("name":"web","ownerReferences":[{"kind":"Deployment","controller":true}])";
+constexpr std::string_view kOwned = R"("name":"web","ownerReferences":[{"apiVersion":"apps/v1","kind":"Deployment","controller":true}])";
 
 }  // namespace
 

@@ -1,5 +1,7 @@
 #include "policy/rules/ingress.hpp"
 
+#include <chrono>
+
 #include "policy/evaluate.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/unit/policy/sample.hpp"
@@ -140,6 +142,33 @@ TEST_CASE("every host of an Ingress has TLS") {
         INFO(row.name);
         CHECK(found("{requireTLS: true}", ingress(row.spec)) == row.found);
     }
+}
+
+TEST_CASE("an Ingress made to cost time is judged like any other, and soon") {
+    const auto hosts = [](std::size_t count, const std::string& prefix, const std::string& before, const std::string& after) {
+        std::string list;
+        for (std::size_t i = 0; i < count; ++i) {
+            list += std::string(i ? "," : "") + before + "\"" + prefix + std::to_string(i) + ".example.com\"" + after;
+        }
+        return list;
+    };
+    const std::string tls = hosts(60'000, "a", "", "") + R"(,"*.wild.example.com")";
+    const Request request = ingress(R"({"rules":[)" + hosts(30'000, "a", R"({"host":)", "}") +
+                                    R"(,{"host":"x.wild.example.com"},{"host":"b.example.com"}],"tls":[{"hosts":[)" + tls + "]}]}");
+    const auto before = std::chrono::steady_clock::now();
+    CHECK(found("{requireTLS: true}", request) ==
+          List{R"(.spec.rules[30001].host: have "b.example.com", want an entry of spec.tls that covers it)"});
+    CHECK(std::chrono::steady_clock::now() - before < std::chrono::seconds(20));  // 15 s one by one on a quiet machine, and then sanitizers
+}
+
+TEST_CASE("an annotation of the class that a write of the status brings is judged") {
+    Request request = ingress("{}", R"({"kubernetes.io/ingress.class":"other"})");
+    request.operation = "UPDATE";
+    request.sub_resource = "status";
+    request.old_object = object("{}", R"({"kubernetes.io/ingress.class":"nginx"})");
+    CHECK(found("{classes: [nginx]}", request).size() == 1);
+    request.old_object = request.object;
+    CHECK(found("{classes: [nginx]}", request).empty());
 }
 
 TEST_CASE("an Ingress is of a class of the list") {

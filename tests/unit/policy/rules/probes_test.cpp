@@ -86,7 +86,7 @@ TEST_CASE("probes are asked of containers that live as long as the pod") {
 
 TEST_CASE("jobs are over when they are done, unless the policy names them") {
     const std::string_view spec = R"({"containers":[{"name":"web"}]})";
-    const std::string_view of_a_job = R"("name":"web","ownerReferences":[{"kind":"Job","controller":true}])";
+    const std::string_view of_a_job = R"("name":"web","ownerReferences":[{"apiVersion":"batch/v1","kind":"Job","controller":true}])";
     const std::string_view of_a_job_no_controller = R"("name":"web","ownerReferences":[{"kind":"Job"}])";
     const std::string_view of_a_set = R"("name":"web","ownerReferences":[{"kind":"ReplicaSet","controller":true}])";
     struct Row {
