@@ -25,8 +25,9 @@ public:
     void add(const kube::PodTemplate& pod, const kube::Container& container, std::string_view field, std::string have, std::string want) {
         std::string path = pod.path_of(container);
         if (!field.empty()) path.append(".").append(field);
-        add({std::string(policy_), std::string(rule_), std::move(path), std::move(have), std::move(want), action_,
-             std::string(container.name)});
+        // Longer than any name in Kubernetes: no exception names it, and a forged review shall not make us copy it.
+        const std::string_view name = container.name.size() <= kContainerNameBytesMax ? container.name : std::string_view{};
+        add({std::string(policy_), std::string(rule_), std::move(path), std::move(have), std::move(want), action_, std::string(name)});
     }
     // Found, but too many to name.
     void omit(std::size_t count) {
@@ -61,6 +62,8 @@ public:
     Findings into(Verdict& verdict) const { return Findings(verdict, policy_, rule_, action_); }
 
 private:
+    static constexpr std::size_t kContainerNameBytesMax = 253;
+
     void add(Violation violation) {
         // What only warns or is noted may fill half of the room: whoever is denied must be told why.
         if (verdict_.violations.size() >= (action_ == Action::deny ? kViolationsMax : kViolationsMax / 2)) return omit(1);
