@@ -36,7 +36,8 @@ bool can_match(std::string_view pattern) {
 bool can_match_group(std::string_view pattern) { return pattern.empty() || can_match(pattern); }
 bool can_match_resource(std::string_view pattern) {
     const std::size_t slash = pattern.find('/');
-    return pattern.find('.') == std::string_view::npos && can_match(pattern.substr(0, slash)) && (slash == std::string_view::npos || can_match(pattern.substr(slash + 1)));
+    return pattern.find('.') == std::string_view::npos && can_match(pattern.substr(0, slash)) &&
+           (slash == std::string_view::npos || can_match(pattern.substr(slash + 1)));
 }
 
 std::vector<ResourceRule> decode_resource_rules(Mapping& fields, std::string_view key) {
@@ -106,7 +107,8 @@ std::optional<kube::LabelSelector> decode_selector(Mapping& parent, std::string_
             const std::string& value = entry.value.text();
             if (!kube::is_label_key(entry.key)) refuse(Errc::invalid_policy, entry.key_position, "is no label key");
             if (entry.value.kind() != kube::Node::Kind::string)
-                refuse(Errc::wrong_type, entry.value.position(), fmt::format("expected a string, have {}", kube::describe(entry.value.kind())));
+                refuse(Errc::wrong_type, entry.value.position(),
+                       fmt::format("expected a string, have {}", kube::describe(entry.value.kind())));
             else if (!kube::is_label_value(value))
                 refuse(Errc::invalid_policy, entry.value.position(), "\"" + value + "\" is no label value");
             selector.requirements.push_back({entry.key, kube::Requirement::Operator::in, {value}});

@@ -111,8 +111,8 @@ private:
             return refuse(fmt::format("no policy is named \"{}\"{}", reference.policy, hint(reference.policy, rules_)));
         const auto found = policy->second.find(reference.rule);
         if (found == policy->second.end()) {
-            return refuse(fmt::format("policy \"{}\" has no rule \"{}\"{}", reference.policy, reference.rule,
-                                      hint(reference.rule, policy->second)));
+            return refuse(
+                fmt::format("policy \"{}\" has no rule \"{}\"{}", reference.policy, reference.rule, hint(reference.rule, policy->second)));
         }
         Rule& rule = set_.policies[found->second.first].rules[found->second.second];
         if (std::holds_alternative<LockRule>(rule.body)) {

@@ -3,7 +3,7 @@
 // Rule `availability`: a workload has replicas that do not fail together, and lets nodes be drained.
 //
 // Judged are declarations, object by object; other objects are not looked at, because an apply brings them in any order:
-//   minReplicas       spec.replicas of Deployments, StatefulSets, ReplicationControllers and ReplicaSets that nothing controls (absent
+//   minReplicas       spec.replicas of Deployments, StatefulSets, ReplicationControllers and ReplicaSets that no Deployment controls (absent
 //                     is 1; 0 is a workload that is switched off, and passes), and spec.minReplicas of HorizontalPodAutoscalers (absent is 1)
 //   spread            Deployments and StatefulSets of two replicas or more have topologySpreadConstraints or a podAntiAffinity
 //   disruptionBudget  the arithmetic of a PodDisruptionBudget leaves room for an eviction

@@ -5,7 +5,6 @@
 
 #include <fmt/format.h>
 
-
 namespace fluxgate::policy {
 
 namespace {
@@ -104,7 +103,8 @@ void fill_resources(const DefaultsRule& rule, const kube::PodTemplate& pod, Patc
         }
         for (const DefaultsRule::Amount& amount : rule.requests) {
             const bool stated = states(own, "requests", amount.resource) || states(own, "limits", amount.resource);
-            if (!stated && !left_to_others(amount.resource)) patch.fill(pointer, container.json, {"resources", "requests", amount.resource}, amount.text);
+            if (!stated && !left_to_others(amount.resource))
+                patch.fill(pointer, container.json, {"resources", "requests", amount.resource}, amount.text);
         }
         for (const DefaultsRule::Amount* limit : limits) {
             const DefaultsRule::Amount& amount = *limit;

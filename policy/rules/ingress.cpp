@@ -73,9 +73,8 @@ public:
 private:
     bool covered_one_by_one(std::string_view host) const {
         bool found = false;
-        tls_.each_item([&](kube::Json entry) {
-            entry["hosts"].each_item([&](kube::Json name) { found = found || tls_covers(name.text(), host); });
-        });
+        tls_.each_item(
+            [&](kube::Json entry) { entry["hosts"].each_item([&](kube::Json name) { found = found || tls_covers(name.text(), host); }); });
         return found;
     }
 

@@ -50,7 +50,8 @@ void ProbesRule::judge(const kube::PodTemplate& pod, Findings& findings) const {
     } else if (std::find(kinds.begin(), kinds.end(), pod.kind) == kinds.end()) {
         return;
     }
-    if (pod.kind == "Pod" && std::find(kinds.begin(), kinds.end(), "Job") == kinds.end() && kube::has_controller_owner(pod.metadata, "batch", "Job"))
+    if (pod.kind == "Pod" && std::find(kinds.begin(), kinds.end(), "Job") == kinds.end() &&
+        kube::has_controller_owner(pod.metadata, "batch", "Job"))
         return;
 
     pod.each_container([&](const kube::Container& container) {

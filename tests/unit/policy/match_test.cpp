@@ -107,8 +107,9 @@ TEST_CASE("objectSelector asks the old and the new object; what carries no label
 
 TEST_CASE("an object that an update brings into a selection is judged like a new one") {
     const std::string selected = R"("name":"web","labels":{"team":"shop"})";
-    const auto set = sample::compiled(sample::policy("  match: {objectSelector: {matchLabels: {team: shop}}}\n"
-                                                     "  rules: [{name: r, probes: {all: [readinessProbe]}}]\n"));
+    const auto set =
+        sample::compiled(sample::policy("  match: {objectSelector: {matchLabels: {team: shop}}}\n"
+                                        "  rules: [{name: r, probes: {all: [readinessProbe]}}]\n"));
     for (const std::string_view resource : {"pods", "deployments"}) {
         INFO(resource);
         Request update = pod(selected);
@@ -326,9 +327,8 @@ TEST_CASE("a policy that names more pairs of groups and resources than an index 
         groups += ", g" + std::to_string(i);
         resources += ", r" + std::to_string(i);
     }
-    const auto set = sample::compiled(
-        sample::policy("  match: {resourceRules: [{apiGroups: [" + groups + "], resources: [" + resources +
-                       "], operations: [\"*\"]}]}\n  rules: [{name: r, lock: {writers: [flux]}}]\n"));
+    const auto set = sample::compiled(sample::policy("  match: {resourceRules: [{apiGroups: [" + groups + "], resources: [" + resources +
+                                                     "], operations: [\"*\"]}]}\n  rules: [{name: r, lock: {writers: [flux]}}]\n"));
     Request request;
     request.group = "example.com";
     request.resource = "widgets";

@@ -114,8 +114,9 @@ TEST_CASE("the first of two rules that fill a field wins") {
 }
 
 TEST_CASE("what one rule fills of a resource, another does not contradict") {
-    const auto set = sample::compiled({sample::rule("defaults: {resources: {requests: {cpu: 500m, memory: 512Mi}}}", "company"),
-                                       sample::rule("defaults: {resources: {limits: {cpu: 100m, memory: 256Mi, ephemeral-storage: 1Gi}}}", "team")});
+    const auto set =
+        sample::compiled({sample::rule("defaults: {resources: {requests: {cpu: 500m, memory: 512Mi}}}", "company"),
+                          sample::rule("defaults: {resources: {limits: {cpu: 100m, memory: 256Mi, ephemeral-storage: 1Gi}}}", "team")});
     const Request request = pod(kBare);
     const json after = json::parse(request.object).patch(mutate(*Read(request), *set, {}).operations());
     CHECK(after["spec"]["containers"][0]["resources"] ==
@@ -193,8 +194,8 @@ TEST_CASE("templates are judged as their pods will be") {
 }
 
 TEST_CASE("a second pass finds nothing to fill, whatever the pod") {
-    const auto set =
-        sample::compiled({sample::rule(kDefaults, "a"), sample::rule("defaults: {resources: {requests: {cpu: 1m, ephemeral-storage: 1Gi}}}", "b")});
+    const auto set = sample::compiled(
+        {sample::rule(kDefaults, "a"), sample::rule("defaults: {resources: {requests: {cpu: 1m, ephemeral-storage: 1Gi}}}", "b")});
     // A pod from a pool of odd pieces, chosen by the seeds.
     const std::vector<std::string> contexts{"null",
                                             "{}",

@@ -120,13 +120,18 @@ TEST_CASE("hostile sets of policies are refused in bounded time") {
     std::string references = sample::rule("probes: {all: [readinessProbe]}", "p") +
                              "---\napiVersion: fluxgate.dev/v1alpha1\nkind: GuardException\nmetadata: {name: e}\nspec:\n  policies:\n";
     for (int i = 0; i < 20'000; ++i) references += "  - {name: p, rules: [q" + std::to_string(i) + "]}\n";
-    std::string labels = "apiVersion: fluxgate.dev/v1alpha1\nkind: GuardPolicy\nmetadata: {name: p}\nspec:\n  match:\n    objectSelector:\n      matchLabels:\n";
+    std::string labels =
+        "apiVersion: fluxgate.dev/v1alpha1\nkind: GuardPolicy\nmetadata: {name: p}\nspec:\n  match:\n    objectSelector:\n      "
+        "matchLabels:\n";
     for (int i = 0; i < 40'000; ++i) labels += "        k" + std::to_string(i) + ": 1\n";
-    std::string patterns = "apiVersion: fluxgate.dev/v1alpha1\nkind: GuardPolicy\nmetadata: {name: p}\nspec:\n  rules:\n  - name: r\n    requiredMetadata:\n      labels:\n";
+    std::string patterns =
+        "apiVersion: fluxgate.dev/v1alpha1\nkind: GuardPolicy\nmetadata: {name: p}\nspec:\n  rules:\n  - name: r\n    requiredMetadata:\n  "
+        "    labels:\n";
     for (int i = 0; i < 10'000; ++i) patterns += "        k" + std::to_string(i) + ": \"[^a]{900}\"\n";
     std::string documents;
     for (int i = 0; i < 100'000; ++i) documents += "---\na: b\n";
-    for (const std::string& text : {bomb, documents, references, labels, patterns, std::string(900'000, '['), std::string(900'000, 'x'), std::string("\0\x01\xff", 3)}) {
+    for (const std::string& text : {bomb, documents, references, labels, patterns, std::string(900'000, '['), std::string(900'000, 'x'),
+                                    std::string("\0\x01\xff", 3)}) {
         INFO(text.substr(0, 40));
         const auto before = std::chrono::steady_clock::now();
         CHECK(compile({{"a.yaml", text}}, {}).set == nullptr);

@@ -175,7 +175,8 @@ TEST_CASE("long names and long quantities cost no more than their length") {
     const Verdict verdict = evaluate(*review, *set, {});
     CHECK_FALSE(verdict.allowed);
     std::size_t bytes = 0;
-    for (const Violation& violation : verdict.violations) bytes += violation.path.size() + violation.have.size() + violation.container.size();
+    for (const Violation& violation : verdict.violations)
+        bytes += violation.path.size() + violation.have.size() + violation.container.size();
     CHECK(bytes < 10'000'000);
 
     std::string containers;
