@@ -279,7 +279,7 @@ public:
         bool declared = false;  // Kubernetes ignores a `.` at the top
         if (!members(fields, 0, declared)) {
             std::string pointer;
-            for (const std::string_view key : where_) append_token(pointer, key);
+            for (const std::string_view key : where_) append_pointer_step(pointer, key);
             return fail(Errc::invalid_field_set, std::move(message_), std::move(pointer));
         }
         return std::move(set_);
@@ -411,18 +411,6 @@ private:
         if (text.size() > kDigitsMax) return false;
         out += text;
         return true;
-    }
-
-    static void append_token(std::string& pointer, std::string_view key) {
-        pointer += '/';
-        for (const char c : key) {
-            if (c == '~')
-                pointer += "~0";
-            else if (c == '/')
-                pointer += "~1";
-            else
-                pointer += c;
-        }
     }
 
     std::size_t depth_max_;

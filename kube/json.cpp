@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "kube/path.hpp"
+
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
@@ -57,7 +59,7 @@ public:
                     child = behind(child);
                     continue;
                 }
-                append_step(pointer, is_object ? string_at(key) : std::string_view(std::to_string(index)));
+                append_pointer_step(pointer, is_object ? string_at(key) : std::string_view(std::to_string(index)));
                 if (key == twin_) return pointer;
                 break;
             }
@@ -227,18 +229,6 @@ private:
         const auto first =
             std::adjacent_find(keys.begin(), keys.end(), [](const auto& left, const auto& right) { return left.first == right.first; });
         return first == keys.end() ? 0 : std::next(first)->second;
-    }
-
-    static void append_step(std::string& pointer, std::string_view step) {
-        pointer += '/';
-        for (const char c : step) {
-            if (c == '~')
-                pointer += "~0";
-            else if (c == '/')
-                pointer += "~1";
-            else
-                pointer += c;
-        }
     }
 
     const std::uint64_t* tape_;

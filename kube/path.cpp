@@ -58,6 +58,18 @@ void append_key(std::string& path, std::string_view key, std::string_view value)
     path += ']';
 }
 
+void append_pointer_step(std::string& pointer, std::string_view step) {
+    pointer += '/';
+    for (const char c : step) {
+        if (c == '~')
+            pointer += "~0";
+        else if (c == '/')
+            pointer += "~1";
+        else
+            pointer += c;
+    }
+}
+
 std::string quoted(std::string_view text) {
     std::string out;
     append_quoted(out, text);

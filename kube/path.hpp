@@ -13,6 +13,9 @@ void append_field(std::string& path, std::string_view name);
 void append_index(std::string& path, std::size_t index);                           // [3]
 void append_key(std::string& path, std::string_view key, std::string_view value);  // [name="web"]
 
+// One step of a JSON pointer (RFC 6901): a slash, and the step with '~' and '/' escaped.
+void append_pointer_step(std::string& pointer, std::string_view step);
+
 // Control characters, quotes and backslashes escaped as in JSON, in double quotes.
 std::string quoted(std::string_view text);
 

@@ -1,17 +1,11 @@
 #include "policy/patch.hpp"
 
+#include "kube/path.hpp"
+
 namespace fluxgate::policy {
 
 std::string with_step(std::string pointer, std::string_view step) {
-    pointer += '/';
-    for (const char c : step) {
-        if (c == '~')
-            pointer += "~0";
-        else if (c == '/')
-            pointer += "~1";
-        else
-            pointer += c;
-    }
+    kube::append_pointer_step(pointer, step);
     return pointer;
 }
 
