@@ -99,9 +99,9 @@ std::string Mapping::string(std::string_view key) {
 
 std::string Mapping::required_string(std::string_view key) {
     if (!required(key, "a string")) return {};
-    const std::size_t before = problems_.list().size() + problems_.omitted();
+    const std::size_t before = problems_.count();
     std::string text = string(key);
-    if (text.empty() && before == problems_.list().size() + problems_.omitted()) problem(key, "must not be empty");
+    if (text.empty() && before == problems_.count()) problem(key, "must not be empty");
     return text;
 }
 

@@ -107,7 +107,6 @@ private:
         }
     }
 
-    void judge(const LockRule& lock, Findings& findings) { judge_lock(lock, findings); }
     void judge(const DefaultsRule&, Findings&) {}
 
     template <WorkloadRule R>
@@ -173,7 +172,7 @@ private:
         }
     }
 
-    void judge_lock(const LockRule& lock, Findings& findings) {
+    void judge(const LockRule& lock, Findings& findings) {
         lock_.matched = true;
         if (const WriterProfile* writer = lock.find_writer(review_, verdict_.assurance)) {
             if (verdict_.writer.empty()) verdict_.writer = writer->name;

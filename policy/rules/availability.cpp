@@ -32,15 +32,16 @@ std::optional<std::int64_t> replicas(kube::Json value) {
 
 std::string shown_replicas(kube::Json value) { return value.absent_or_null() ? "(absent), which is 1" : shown(value); }
 
-// Digits and '%', as the API server takes it. Values beyond 100% are kept as such, however long.
-std::optional<std::int64_t> percent(kube::Json value) {
+// Digits and '%', as the API server takes it, up to 100.
+std::optional<std::int64_t> share_of_pods(kube::Json value) {
     std::string_view text = value.text();
     if (text.size() < 2 || text.back() != '%') return std::nullopt;
     text.remove_suffix(1);
     std::int64_t number = 0;
     for (const char c : text) {
         if (c < '0' || c > '9') return std::nullopt;
-        number = std::min<std::int64_t>(number * 10 + (c - '0'), 1'000);
+        number = number * 10 + (c - '0');
+        if (number > 100) return std::nullopt;
     }
     return number;
 }
@@ -65,23 +66,18 @@ bool follows_a_workload(kube::Json metadata) {
 
 // One of the two is set; with neither, minAvailable is 1.
 void judge_budget(kube::Json spec, Findings& findings) {
-    const auto leaves_room = [](kube::Json value, auto&& good_count, auto&& good_percent) {
-        if (const auto count = value.integer()) return *count >= 0 && good_count(*count);
-        const auto share = percent(value);
-        return share && *share <= 100 && good_percent(*share);
-    };
     const kube::Json max_unavailable = spec["maxUnavailable"];
     if (!max_unavailable.absent_or_null()) {
-        const auto above_zero = [](std::int64_t value) { return value > 0; };
-        if (!leaves_room(max_unavailable, above_zero, above_zero))
+        const auto value = max_unavailable.integer() ? max_unavailable.integer() : share_of_pods(max_unavailable);
+        if (!value || *value <= 0)
             findings.add(".spec.maxUnavailable", shown(max_unavailable), "a number or percentage above 0, so that a node can be drained");
     }
     const kube::Json min_available = spec["minAvailable"];
     if (!min_available.absent_or_null()) {
         // A number leaves room or not by how many replicas the workload has, which a budget does not say.
-        const auto good_count = [](std::int64_t) { return true; };
-        const auto good_percent = [](std::int64_t share) { return share < 100; };
-        if (!leaves_room(min_available, good_count, good_percent))
+        const auto count = min_available.integer();
+        const bool leaves_room = count ? *count >= 0 : share_of_pods(min_available).value_or(100) < 100;
+        if (!leaves_room)
             findings.add(".spec.minAvailable", shown(min_available), "a number, or a percentage below 100%, so that a node can be drained");
     }
 }

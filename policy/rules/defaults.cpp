@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "policy/rules/fields.hpp"
+
 namespace fluxgate::policy {
 
 namespace {
@@ -148,7 +150,7 @@ std::vector<DefaultsRule::Amount> decode_amounts(Mapping& fields, std::string_vi
 
 DefaultsRule DefaultsRule::decode(Mapping& fields) {
     DefaultsRule rule;
-    const std::size_t before = fields.problems().count();
+    const DemandCheck demands(fields);
     if (const kube::Node* level = fields.field("podSecurity")) {
         rule.pod_security = one_of(*level, fields.name_of("podSecurity"), {"restricted"}, fields.problems()).has_value();
     }
@@ -172,11 +174,8 @@ DefaultsRule DefaultsRule::decode(Mapping& fields) {
         }
     }
     fields.finish();
-    if (!rule.pod_security && !rule.automount_service_account_token && rule.requests.empty() && rule.limits.empty() &&
-        fields.problems().count() == before) {
-        fields.problems().add(Errc::invalid_policy, fields.position(),
-                              "defaults: fills nothing; give podSecurity, automountServiceAccountToken or resources");
-    }
+    demands.require(rule.pod_security || rule.automount_service_account_token || !rule.requests.empty() || !rule.limits.empty(),
+                    "defaults: fills nothing; give podSecurity, automountServiceAccountToken or resources");
     return rule;
 }
 

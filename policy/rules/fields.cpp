@@ -55,9 +55,11 @@ void refuse_empty_list(Mapping& fields, std::string_view key, std::string_view m
 }
 
 void DemandCheck::require(bool demands_something, std::string_view message) const {
-    if (demands_something || count() > problems_before_) return;
+    if (demands_something || fields_.problems().count() > problems_before_) return;
     fields_.problems().add(Errc::invalid_policy, fields_.position(), std::string(message));
 }
+
+bool is_empty(kube::Json value) { return value.absent_or_null() || (value.is_string() && value.text().empty()); }
 
 std::string shown(std::string_view text) { return text.size() <= kShownBytesMax ? kube::quoted(text) : kube::quoted(cut(text)) + "..."; }
 

@@ -28,14 +28,16 @@ void refuse_empty_list(Mapping& fields, std::string_view key, std::string_view m
 // Reports a rule that demands nothing, unless it has problems that may be the cause.
 class DemandCheck {
 public:
-    explicit DemandCheck(Mapping& fields) : fields_(fields), problems_before_(count()) {}
+    explicit DemandCheck(Mapping& fields) : fields_(fields), problems_before_(fields.problems().count()) {}
     void require(bool demands_something, std::string_view message) const;
 
 private:
-    std::size_t count() const { return fields_.problems().list().size() + fields_.problems().omitted(); }
     Mapping& fields_;
     std::size_t problems_before_;
 };
+
+// Absent, null or "", which Kubernetes does not tell apart in a field that holds a text.
+bool is_empty(kube::Json value);
 
 // "(absent)" also for null; strings in quotes; cut to a length that leaves a message room for others.
 std::string shown(kube::Json value);

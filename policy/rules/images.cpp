@@ -54,7 +54,7 @@ void judge_image(const ImagesRule& rule, kube::Json name, kube::Json pull_policy
             add(Field::image, floats ? shown(name) + ", whose tag is latest" : shown(name), "a tag other than " + texts_of(rule.deny_tags));
     }
     if (rule.pull_policies.empty()) return;
-    const bool absent = pull_policy.absent_or_null() || (pull_policy.is_string() && pull_policy.text().empty());
+    const bool absent = is_empty(pull_policy);
     if (absent && !image) return;  // said already
     const std::string_view policy = absent ? default_pull_policy(*image) : pull_policy.text();
     if (std::find(rule.pull_policies.begin(), rule.pull_policies.end(), policy) != rule.pull_policies.end()) return;

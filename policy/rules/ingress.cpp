@@ -83,8 +83,6 @@ private:
     std::vector<std::string_view> sorted_;
 };
 
-bool is_empty(kube::Json value) { return value.absent_or_null() || (value.is_string() && value.text().empty()); }
-
 std::string indexed(std::string_view list, std::size_t index, std::string_view field) {
     std::string path(list);
     kube::append_index(path, index);

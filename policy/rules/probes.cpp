@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "policy/rules/fields.hpp"
 #include "policy/rules/rule.hpp"
 
 namespace fluxgate::policy {
@@ -21,26 +22,16 @@ bool has_handler(kube::Json probe) {
     return false;
 }
 
-std::vector<std::string> decode_names(Mapping& fields, std::string_view key, const std::vector<std::string_view>& names) {
-    std::vector<std::string> list;
-    fields.each(key, [&](const kube::Node& item, const std::string& what) {
-        if (const auto index = one_of(item, what, names, fields.problems())) list.emplace_back(names[*index]);
-    });
-    return list;
-}
-
 }  // namespace
 
 ProbesRule ProbesRule::decode(Mapping& fields) {
     ProbesRule rule;
-    const std::size_t before = fields.problems().count();
+    const DemandCheck demands(fields);
     rule.all = decode_names(fields, "all", kProbes);
     rule.any = decode_names(fields, "any", kProbes);
     rule.kinds = decode_names(fields, "kinds", kKinds);
     fields.finish();
-    if (rule.all.empty() && rule.any.empty() && fields.problems().count() == before) {
-        fields.problems().add(Errc::invalid_policy, fields.position(), "probes: demands nothing; list probes under all or any");
-    }
+    demands.require(!rule.all.empty() || !rule.any.empty(), "probes: demands nothing; list probes under all or any");
     return rule;
 }
 

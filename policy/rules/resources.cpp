@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "kube/path.hpp"
+#include "policy/rules/fields.hpp"
 #include "policy/rules/resource_name.hpp"
 #include "policy/rules/rule.hpp"
 
@@ -120,7 +121,7 @@ bool contains(const std::vector<std::string>& list, const std::string& item) {
 
 ResourcesRule ResourcesRule::decode(Mapping& fields) {
     ResourcesRule rule;
-    const std::size_t before = fields.problems().count();
+    const DemandCheck demands(fields);
     rule.requests = decode_resources(fields, "requests");
     rule.limits = decode_resources(fields, "limits");
     rule.min = decode_bounds(fields, "min");
@@ -138,11 +139,8 @@ ResourcesRule ResourcesRule::decode(Mapping& fields) {
             fields.problem("containerTypes", "names no container type, so the rule would judge nothing");
     }
     fields.finish();
-    if (rule.requests.empty() && rule.limits.empty() && rule.min.empty() && rule.max.empty() && rule.ratio.empty() &&
-        fields.problems().count() == before) {
-        fields.problems().add(Errc::invalid_policy, fields.position(),
-                              "resources: demands nothing; give requests, limits, min, max or maxLimitRequestRatio");
-    }
+    demands.require(!rule.requests.empty() || !rule.limits.empty() || !rule.min.empty() || !rule.max.empty() || !rule.ratio.empty(),
+                    "resources: demands nothing; give requests, limits, min, max or maxLimitRequestRatio");
     return rule;
 }
 

@@ -12,8 +12,6 @@ namespace {
 
 constexpr std::string_view kAutomount = "automountServiceAccountToken";
 
-bool is_empty(kube::Json value) { return value.absent_or_null() || (value.is_string() && value.text().empty()); }
-
 }  // namespace
 
 ServiceAccountRule ServiceAccountRule::decode(Mapping& fields) {

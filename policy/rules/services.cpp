@@ -69,7 +69,7 @@ ServicesRule ServicesRule::decode(Mapping& fields) {
 void ServicesRule::judge(const kube::Review&, kube::Json object, Findings& findings) const {
     const kube::Json spec = object["spec"];
     const kube::Json type = spec["type"];
-    const bool absent = type.absent_or_null() || (type.is_string() && type.text().empty());
+    const bool absent = is_empty(type);
     if (listed_in(deny_types, absent ? "ClusterIP" : type.text()))
         findings.add(".spec.type", absent ? "(absent), which is ClusterIP" : shown(type), allowed_types(deny_types));
     if (!external_ips) return;
