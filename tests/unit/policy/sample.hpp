@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "kube/admission_review.hpp"
+#include "policy/evaluate.hpp"
 #include "policy/loader.hpp"
 #include "tests/support/catch.hpp"
 
@@ -136,5 +137,22 @@ inline std::shared_ptr<const PolicySet> compiled(const std::vector<std::string>&
     return result.set;
 }
 inline std::shared_ptr<const PolicySet> compiled(const std::string& text) { return compiled(std::vector<std::string>{text}); }
+
+// What one rule finds, "PATH: have …, want …" each; `kind` is its field: "images", `body` what it holds.
+inline std::vector<std::string> found(std::string_view kind, std::string_view body, const Request& request) {
+    const auto set = compiled(rule(std::string(kind) + ": " + std::string(body)));
+    std::vector<std::string> list;
+    for (const Violation& violation : evaluate(*Read(request), *set, {}).violations)
+        list.push_back(violation.path + ": have " + violation.have + ", want " + violation.want);
+    return list;
+}
+
+// The problems of a rule in p.yaml, with '|' between them.
+inline std::string problems_of_rule(std::string_view kind, std::string_view body) {
+    std::string problems;
+    for (const std::string& problem : problems_of({{"p.yaml", rule(std::string(kind) + ": " + std::string(body))}}))
+        problems += (problems.empty() ? "" : "|") + problem;
+    return problems;
+}
 
 }  // namespace fluxgate::policy::sample

@@ -1,12 +1,10 @@
 #include "policy/rules/images.hpp"
 
-#include "policy/evaluate.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/unit/policy/sample.hpp"
 
 using namespace fluxgate;
 using namespace fluxgate::policy;
-using sample::Read;
 using sample::Request;
 
 namespace {
@@ -15,14 +13,7 @@ using List = std::vector<std::string>;
 
 const std::string kDigest = "sha256:" + std::string(64, 'a');
 
-// "path: have …, want …" of each violation.
-List found(std::string_view rule, const Request& request) {
-    const auto set = sample::compiled(sample::rule("images: " + std::string(rule)));
-    List list;
-    for (const Violation& violation : evaluate(*Read(request), *set, {}).violations)
-        list.push_back(violation.path + ": have " + violation.have + ", want " + violation.want);
-    return list;
-}
+List found(std::string_view rule, const Request& request) { return sample::found("images", rule, request); }
 
 Request pod(const std::string& spec) {
     Request request;
@@ -275,9 +266,6 @@ TEST_CASE("what the rule images must not hold is a problem with its place") {
     };
     for (const Row& row : rows) {
         INFO(row.rule);
-        std::string problems;
-        for (const std::string& problem : sample::problems_of({{"p.yaml", sample::rule("images: " + row.rule)}}))
-            problems += (problems.empty() ? "" : "|") + problem;
-        CHECK(problems == row.problem);
+        CHECK(sample::problems_of_rule("images", row.rule) == row.problem);
     }
 }

@@ -1,25 +1,17 @@
 #include "policy/rules/required_metadata.hpp"
 
-#include "policy/evaluate.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/unit/policy/sample.hpp"
 
 using namespace fluxgate;
 using namespace fluxgate::policy;
-using sample::Read;
 using sample::Request;
 
 namespace {
 
 using List = std::vector<std::string>;
 
-List found(std::string_view rule, const Request& request) {
-    const auto set = sample::compiled(sample::rule("requiredMetadata: " + std::string(rule)));
-    List list;
-    for (const Violation& violation : evaluate(*Read(request), *set, {}).violations)
-        list.push_back(violation.path + ": have " + violation.have + ", want " + violation.want);
-    return list;
-}
+List found(std::string_view rule, const Request& request) { return sample::found("requiredMetadata", rule, request); }
 
 Request object(std::string_view metadata) {
     Request request;
@@ -175,9 +167,6 @@ TEST_CASE("what the rule requiredMetadata must not hold is a problem with its pl
     };
     for (const Row& row : rows) {
         INFO(row.rule);
-        std::string problems;
-        for (const std::string& problem : sample::problems_of({{"p.yaml", sample::rule("requiredMetadata: " + row.rule)}}))
-            problems += (problems.empty() ? "" : "|") + problem;
-        CHECK(problems == row.problem);
+        CHECK(sample::problems_of_rule("requiredMetadata", row.rule) == row.problem);
     }
 }

@@ -1,25 +1,17 @@
 #include "policy/rules/service_account.hpp"
 
-#include "policy/evaluate.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/unit/policy/sample.hpp"
 
 using namespace fluxgate;
 using namespace fluxgate::policy;
-using sample::Read;
 using sample::Request;
 
 namespace {
 
 using List = std::vector<std::string>;
 
-List found(std::string_view rule, const Request& request) {
-    const auto set = sample::compiled(sample::rule("serviceAccount: " + std::string(rule)));
-    List list;
-    for (const Violation& violation : evaluate(*Read(request), *set, {}).violations)
-        list.push_back(violation.path + ": have " + violation.have + ", want " + violation.want);
-    return list;
-}
+List found(std::string_view rule, const Request& request) { return sample::found("serviceAccount", rule, request); }
 
 std::string object(std::string_view spec) { return R"({"metadata":{"name":"web"},"spec":)" + std::string(spec) + "}"; }
 
@@ -138,9 +130,6 @@ TEST_CASE("what the rule serviceAccount must not hold is a problem with its plac
     };
     for (const Row& row : rows) {
         INFO(row.rule);
-        std::string problems;
-        for (const std::string& problem : sample::problems_of({{"p.yaml", sample::rule("serviceAccount: " + row.rule)}}))
-            problems += (problems.empty() ? "" : "|") + problem;
-        CHECK(problems == row.problem);
+        CHECK(sample::problems_of_rule("serviceAccount", row.rule) == row.problem);
     }
 }
