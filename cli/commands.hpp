@@ -21,5 +21,14 @@ using Run = std::function<int()>;
 void add_serve(CLI::App& app, Run& run);
 void add_demo(CLI::App& app, Run& run);
 void add_check(CLI::App& app, Run& run);
+void add_test(CLI::App& app, Run& run);
+void add_policy(CLI::App& app, Run& run);
+void add_completion(CLI::App& app, Run& run);
+
+// Below `fluxgate policy`.
+void add_policy_lint(CLI::App& policy, Run& run);
+void add_policy_schema(CLI::App& policy, Run& run);
+void add_policy_explain(CLI::App& policy, Run& run);
+void add_policy_diff(CLI::App& policy, Run& run);
 
 }  // namespace fluxgate::cli

@@ -16,7 +16,10 @@ int main(int argc, char** argv) {
     fluxgate::cli::Run run;
     fluxgate::cli::add_serve(app, run);
     fluxgate::cli::add_check(app, run);
+    fluxgate::cli::add_test(app, run);
+    fluxgate::cli::add_policy(app, run);
     fluxgate::cli::add_demo(app, run);
+    fluxgate::cli::add_completion(app, run);
     try {
         app.parse(argc, argv);
     } catch (const CLI::RequiredError& error) {

@@ -45,6 +45,12 @@ struct Actions {
 using RuleBody = std::variant<LockRule, ResourcesRule, ProbesRule, PodSecurityRule, ImagesRule, RequiredMetadataRule, AvailabilityRule,
                               ServiceAccountRule, ServicesRule, IngressRule, DefaultsRule>;
 
+// The field of a rule that holds its body, in the order of RuleBody.
+inline constexpr std::array<std::string_view, std::variant_size_v<RuleBody>> kRuleTypes{
+    "lock",         "resources",      "probes",   "podSecurity", "images",  "requiredMetadata",
+    "availability", "serviceAccount", "services", "ingress",     "defaults"};
+inline std::string_view type_of(const RuleBody& body) { return kRuleTypes[body.index()]; }
+
 // Can the rule have anything to say about objects of that resource?
 bool understands(const RuleBody& body, std::string_view group, std::string_view resource);
 

@@ -1,0 +1,12 @@
+#include <CLI/CLI.hpp>
+
+#include "cli/commands.hpp"
+
+namespace fluxgate::cli {
+
+void add_policy_diff(CLI::App& policy, Run& run) {
+    static_cast<void>(policy);
+    static_cast<void>(run);
+}
+
+}  // namespace fluxgate::cli
