@@ -79,8 +79,8 @@ TEST_CASE("each oddity of one policy has its lint, at its line") {
         Lines lints;
     };
     const Row rows[] = {
-        {"a lock whose writers apply nothing", sample::rule("lock: {writers: [kubernetes]}"), {"lock-without-flux p0.yaml:6:20 p/r"}},
-        {"a lock without controllers", sample::rule("lock: {writers: [flux]}"), {"lock-without-kubernetes p0.yaml:6:20 p/r"}},
+        {"a lock whose writers apply nothing", sample::rule("lock: {writers: [kubernetes]}"), {"lock-without-flux p0.yaml:6:22 p/r"}},
+        {"a lock without controllers", sample::rule("lock: {writers: [flux]}"), {"lock-without-kubernetes p0.yaml:6:22 p/r"}},
         {"a lock of config maps needs no controllers",
          sample::policy("  match: {namespaces: [a], resourceRules: [{apiGroups: [\"\"], resources: [configmaps], operations: [\"*\"]}]}\n"
                         "  rules: [{name: r, lock: {writers: [flux]}}]\n"),
@@ -103,15 +103,15 @@ TEST_CASE("each oddity of one policy has its lint, at its line") {
          {}},
         {"min above max",
          sample::rule("resources: {min: {memory: 1Gi, cpu: 1}, max: {memory: 1G, cpu: 1000m}}"),
-         {"min-above-max p0.yaml:6:37 p/r"}},
+         {"min-above-max p0.yaml:6:33 p/r"}},
         {"defaults without Deny",
          sample::policy("  validationActions: [Audit]\n  rules: [{name: r, defaults: {automountServiceAccountToken: false}}]\n"),
          {"defaults-without-deny p0.yaml:6:21 p/r"}},
-        {"images by tag", sample::rule("images: {denyTags: [latest]}"), {"images-by-tag p0.yaml:6:14 p/r"}},
+        {"images by tag", sample::rule("images: {denyTags: [latest]}"), {"images-by-tag p0.yaml:6:15 p/r"}},
         {"images by registry", sample::rule("images: {registries: [acr.example.com]}"), {}},
         {"all excluded",
          sample::policy("  match: {namespaces: [prod-a, \"prod-b*\"], excludeNamespaces: [\"prod-*\"]}\n" + kProbes),
-         {"namespaces-all-excluded p0.yaml:5:46 p"}},
+         {"namespaces-all-excluded p0.yaml:5:44 p"}},
         {"some excluded", sample::policy("  match: {namespaces: [\"prod-*\"], excludeNamespaces: [\"prod-a*\"]}\n" + kProbes), {}},
         {"a wide entry before a narrow one",
          sample::policy(
@@ -224,8 +224,8 @@ TEST_CASE("a rule behind another of the same policy, or of a policy with more, i
               {sample::policy("  rules:\n  - {name: a, probes: {all: [readinessProbe]}}\n  - {name: b, probes: {all: [readinessProbe]}}\n"
                               "  - {name: c, probes: {any: [readinessProbe]}}\n")})) == Lines{"shadowed-rule p0.yaml:7:6 p/b"});
     CHECK(brief(lints({sample::policy(kProbes, "a"), sample::policy("  rules:\n  - {name: x, probes: {any: [readinessProbe]}}\n"
-                                                                    "  - {name: y, probes: {all: [readinessProbe]}}\n",
-                                                                    "b")})) == Lines{"shadowed-rule p1.yaml:7:6 b/y"});
+                                                                    "  - {name: z, probes: {all: [readinessProbe]}}\n",
+                                                                    "b")})) == Lines{"shadowed-rule p1.yaml:7:6 b/z"});
 }
 
 TEST_CASE("an exception of the rule in front is one of the rule behind, or it is not behind") {
@@ -273,9 +273,9 @@ TEST_CASE("patterns are tried on the manifests that are given, and only on those
     names.objects = {"web", "db"};
     names.containers = {"web"};
     CHECK(brief(lints({policy, excepted}, &names)) ==
-          Lines{"pattern-matches-nothing p0.yaml:5:36 p", "pattern-matches-nothing p0.yaml:5:66 p",
-                "pattern-matches-nothing p0.yaml:5:91 p", "pattern-matches-nothing p0.yaml:7:19 p",
-                "pattern-matches-nothing p1.yaml:6:37 legacy", "pattern-matches-nothing p1.yaml:6:54 legacy",
+          Lines{"pattern-matches-nothing p0.yaml:5:36 p", "pattern-matches-nothing p0.yaml:5:67 p",
+                "pattern-matches-nothing p0.yaml:5:92 p", "pattern-matches-nothing p0.yaml:7:19 p",
+                "pattern-matches-nothing p1.yaml:6:36 legacy", "pattern-matches-nothing p1.yaml:6:53 legacy",
                 "pattern-matches-nothing p1.yaml:7:21 legacy"});
     names.namespaces = {"production", "prod-x", "prod-y", "prod-z"};
     names.objects = {"web", "web-1", "api"};
