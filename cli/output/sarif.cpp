@@ -100,7 +100,8 @@ ordered_json rule_json(const RuleInfo& rule) {
 
 class SarifOutput final : public Output {
 public:
-    SarifOutput(std::ostream& out, std::size_t results_max) : out_(out), results_max_(results_max) {
+    SarifOutput(std::ostream& out, const OutputOptions& options)
+        : out_(out), results_max_(options.findings_max), category_(options.category) {
         out_ << R"({"$schema":"https://json.schemastore.org/sarif-2.1.0.json","version":"2.1.0","runs":[{"columnKind":"unicodeCodePoints",)"
                 "\n\"results\":[";
     }
@@ -131,7 +132,7 @@ public:
         out_ << (results_ == 0 ? "" : "\n") << "],\n\"tool\":" << dump({{"driver", driver}}) << ",\n\"invocations\":[" << dump(invocation)
              << "],\n\"originalUriBaseIds\":"
              << R"({"%SRCROOT%":{"description":{"text":"The folder that paths were named from: the root of the repository."}}})"
-             << ",\n\"automationDetails\":{\"id\":\"fluxgate-check/\"}}]}\n";
+             << ",\n\"automationDetails\":" << dump({{"id", category_ + "/"}}) << "}]}\n";
     }
 
 private:
@@ -195,6 +196,7 @@ private:
 
     std::ostream& out_;
     std::size_t results_max_;
+    std::string category_;
     std::size_t results_ = 0;
     std::size_t left_out_ = 0;
     std::size_t problems_left_out_ = 0;
@@ -207,7 +209,7 @@ private:
 }  // namespace
 
 std::unique_ptr<Output> sarif_output(std::ostream& out, const OutputOptions& options) {
-    return std::make_unique<SarifOutput>(out, options.findings_max);
+    return std::make_unique<SarifOutput>(out, options);
 }
 
 }  // namespace fluxgate::cli

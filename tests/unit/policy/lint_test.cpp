@@ -79,8 +79,12 @@ TEST_CASE("each oddity of one policy has its lint, at its line") {
         Lines lints;
     };
     const Row rows[] = {
-        {"a lock whose writers apply nothing", sample::rule("lock: {writers: [kubernetes]}"), {"lock-without-flux p0.yaml:6:22 p/r"}},
-        {"a lock without controllers", sample::rule("lock: {writers: [flux]}"), {"lock-without-kubernetes p0.yaml:6:22 p/r"}},
+        {"a lock whose writers apply nothing",
+         sample::rule("lock: {writers: [kubernetes]}"),
+         {"lock-on-kube-system p0.yaml:4:1 p/r", "lock-without-flux p0.yaml:6:22 p/r"}},
+        {"a lock without controllers",
+         sample::rule("lock: {writers: [flux]}"),
+         {"lock-on-kube-system p0.yaml:4:1 p/r", "lock-without-kubernetes p0.yaml:6:22 p/r"}},
         {"a lock of config maps needs no controllers",
          sample::policy("  match: {namespaces: [a], resourceRules: [{apiGroups: [\"\"], resources: [configmaps], operations: [\"*\"]}]}\n"
                         "  rules: [{name: r, lock: {writers: [flux]}}]\n"),
