@@ -149,7 +149,7 @@ denied  Deployment production/web  {self.root}/apps.yaml:1:1
   policy production matches: Deny by validationActions
     passes     only-git (lock): written by a writer: flux (proof pod-bound)
     violated   limits (resources): 1 violation
-        .spec.template.spec.containers[name="web"].resources.limits.memory: have (absent), want a limit
+        .spec.template.spec.containers[name="web"].resources.limits.memory: have (absent), want a memory limit
   policy staging does not match (namespaces): namespace "production" is none of staging
   Ask the platform team.
 
@@ -228,7 +228,7 @@ added  rule production/probes  {new}/p0.yaml:14:5
         self.assertIn('  + Deny production/limits .spec.template.spec.containers[name="web"].resources.requests.cpu: have (absent)', ran.stdout)
         self.assertIn("stays denied  Deployment production/bad", ran.stdout)
         self.assertIn("  - Deny production/limits", ran.stdout)
-        self.assertIn("3 objects judged: 1 become denied, 0 become allowed, 1 with other findings, 1 stay as they are\n", ran.stdout)
+        self.assertIn("objects judged: 3; become denied: 1, become allowed: 0, have other findings: 1, stay as they are: 1\n", ran.stdout)
         back = json.loads(self.expect(1, "diff", new, old, manifests, "-o", "json").stdout)
         self.assertEqual(back["summary"], {"judged": 3, "denied": 0, "allowed": 1, "findings": 1})
         self.assertEqual(back["objects"][0]["outcome"], "allowed")
