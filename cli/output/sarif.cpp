@@ -1,6 +1,7 @@
 // SARIF 2.1.0 (https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html), within what GitHub's code scanning takes
 // (https://docs.github.com/code-security/code-scanning/integrating-with-code-scanning/sarif-support-for-code-scanning): 25,000 results
-// a run, 20 tags a rule, 1,024 characters of description.
+// a run, 20 tags a rule, 1,024 characters of description. No automationDetails: they would keep the `category` of an upload from
+// telling two files of one commit apart.
 
 #include <algorithm>
 #include <map>
@@ -100,8 +101,7 @@ ordered_json rule_json(const RuleInfo& rule) {
 
 class SarifOutput final : public Output {
 public:
-    SarifOutput(std::ostream& out, const OutputOptions& options)
-        : out_(out), results_max_(options.findings_max), category_(options.category) {
+    SarifOutput(std::ostream& out, std::size_t results_max) : out_(out), results_max_(results_max) {
         out_ << R"({"$schema":"https://json.schemastore.org/sarif-2.1.0.json","version":"2.1.0","runs":[{"columnKind":"unicodeCodePoints",)"
                 "\n\"results\":[";
     }
@@ -132,7 +132,7 @@ public:
         out_ << (results_ == 0 ? "" : "\n") << "],\n\"tool\":" << dump({{"driver", driver}}) << ",\n\"invocations\":[" << dump(invocation)
              << "],\n\"originalUriBaseIds\":"
              << R"({"%SRCROOT%":{"description":{"text":"The folder that paths were named from: the root of the repository."}}})"
-             << ",\n\"automationDetails\":" << dump({{"id", category_ + "/"}}) << "}]}\n";
+             << "}]}\n";
     }
 
 private:
@@ -196,7 +196,6 @@ private:
 
     std::ostream& out_;
     std::size_t results_max_;
-    std::string category_;
     std::size_t results_ = 0;
     std::size_t left_out_ = 0;
     std::size_t problems_left_out_ = 0;
@@ -209,7 +208,7 @@ private:
 }  // namespace
 
 std::unique_ptr<Output> sarif_output(std::ostream& out, const OutputOptions& options) {
-    return std::make_unique<SarifOutput>(out, options);
+    return std::make_unique<SarifOutput>(out, options.findings_max);
 }
 
 }  // namespace fluxgate::cli

@@ -207,7 +207,7 @@ Finding finding_of(const Line& line) {
 }
 
 void write_report(Format format, const std::vector<Line>& lines, const PolicySource& source) {
-    const auto output = make_output(format, std::cout, {.category = "fluxgate-policy-lint"});
+    const auto output = make_output(format, std::cout, OutputOptions{});
     for (const Line& line : lines) {
         Judged judged;
         judged.place = line.place;
