@@ -87,6 +87,11 @@ class PolicyCommands(unittest.TestCase):
         self.assertEqual(json.loads(self.expect(0, "lint", self.root / "sound", "-o", "json").stdout),
                          {"lints": [], "summary": {"errors": 0, "warnings": 0, "notes": 0}})
 
+    def test_lint_has_no_warning_for_the_policies_that_are_shipped(self):
+        for folder in ("deploy/policies", "deploy/policies/optional", "cli/demo/policies"):
+            with self.subTest(folder=folder):
+                self.assertIn("0 warnings" if "deploy" in folder else "nothing to say", self.expect(0, "lint", ROOT / folder).stdout)
+
     def test_lint_names_the_line_the_id_and_the_fix(self):
         folder = self.policies("odd", POLICY.replace("[flux, kubernetes]", "[kubernetes]"))
         ran = self.expect(1, "lint", folder)
