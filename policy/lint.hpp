@@ -42,6 +42,7 @@ enum class LintId : std::uint8_t {
     exception_expired,
     exception_expires_soon,
     exception_never_applies,
+    name_matches_nothing,
     pattern_matches_nothing,
     enforce_from_past,
     lock_refuses_nothing,
@@ -58,7 +59,7 @@ struct LintKind {
 };
 
 // In the order of LintId.
-inline constexpr std::array<LintKind, 20> kLintKinds{{
+inline constexpr std::array<LintKind, 21> kLintKinds{{
     {LintId::lock_without_flux, "lock-without-flux", Severity::error, "a lock has no writer that may apply what Git says"},
     {LintId::min_above_max, "min-above-max", Severity::error, "a resources rule that no container can satisfy"},
     {LintId::lock_without_kubernetes, "lock-without-kubernetes", Severity::warning,
@@ -77,8 +78,9 @@ inline constexpr std::array<LintKind, 20> kLintKinds{{
     {LintId::exception_expires_soon, "exception-expires-soon", Severity::warning, "an exception that ends within 14 days"},
     {LintId::exception_never_applies, "exception-never-applies", Severity::warning,
      "an exception and the policy that it names have no object in common"},
-    {LintId::pattern_matches_nothing, "pattern-matches-nothing", Severity::warning,
-     "a pattern that matches nothing in the manifests that were given"},
+    {LintId::name_matches_nothing, "name-matches-nothing", Severity::warning, "a name that is not in the manifests that were given"},
+    {LintId::pattern_matches_nothing, "pattern-matches-nothing", Severity::note,
+     "a pattern with a star that matches nothing in the manifests that were given"},
     {LintId::enforce_from_past, "enforce-from-past", Severity::note, "an enforceFrom that has passed and changes nothing any more"},
     {LintId::lock_refuses_nothing, "lock-refuses-nothing", Severity::note, "a lock in a policy that only warns or audits"},
     {LintId::no_lock, "no-lock", Severity::note, "a set without a lock: everybody may write past Git"},

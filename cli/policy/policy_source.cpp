@@ -32,8 +32,9 @@ std::optional<PolicySource> require_policy_source(const std::string& folder, std
     if (source->set) return std::move(*source);
     for (const policy::Problem& problem : source->problems) std::fprintf(stderr, "%s\n", to_string(problem).c_str());
     if (source->problems_omitted > 0) std::fprintf(stderr, "and %zu more\n", source->problems_omitted);
-    std::fprintf(stderr, "fluxgate %s: the policies in %s do not compile: %zu problems\n", command, folder.c_str(),
-                 source->problems.size() + source->problems_omitted);
+    const std::size_t count = source->problems.size() + source->problems_omitted;
+    std::fprintf(stderr, "fluxgate %s: the policies in %s do not compile: %zu problem%s\n", command, folder.c_str(), count,
+                 count == 1 ? "" : "s");
     return std::nullopt;
 }
 

@@ -127,11 +127,13 @@ class PolicyCommands(unittest.TestCase):
         self.expect(2, "lint", folder, "--time", "tomorrow")
 
     def test_lint_tries_patterns_on_manifests(self):
-        folder = self.policies("patterns", POLICY.replace("[production]", '[production, "prod-*"]'))
+        folder = self.policies("patterns", POLICY.replace("[production]", '[production, shop, "prod-*"]'))
         self.expect(0, "lint", folder)
         ran = self.expect(1, "lint", folder, self.manifest(DEPLOYMENT))
-        self.assertIn('p0.yaml:8:30: warning: production: "prod-*" matches no namespace', ran.stdout)
-        self.expect(0, "lint", folder, "-", stdin=DEPLOYMENT + "---\n" + DEPLOYMENT.replace("production", "prod-a"))
+        self.assertIn('p0.yaml:8:30: warning: production: "shop" matches no namespace', ran.stdout)
+        self.assertIn('p0.yaml:8:36: note: production: "prod-*" matches no namespace', ran.stdout)
+        elsewhere = [DEPLOYMENT.replace("namespace: production", f"namespace: {name}") for name in ("prod-a", "shop")]
+        self.assertNotIn("matches no", self.expect(0, "lint", folder, "-", stdin="---\n".join([DEPLOYMENT, *elsewhere])).stdout)
         self.expect(2, "lint", folder, self.manifest("a: [", "broken.yaml"))
 
     def test_lint_goes_by_the_time_it_is_given(self):
