@@ -67,7 +67,8 @@ std::vector<Line> lines_of(const PolicySource& source) {
     for (const policy::Problem& problem : source.problems)
         lines.push_back({.id = std::string(kDoesNotCompile), .place = {problem.file, problem.position}, .message = problem.message});
     if (source.problems_omitted > 0)
-        lines.push_back({.id = std::string(kDoesNotCompile), .message = fmt::format("and {} more problems", source.problems_omitted)});
+        lines.push_back(
+            {.id = std::string(kDoesNotCompile), .place = {}, .message = fmt::format("and {} more problems", source.problems_omitted)});
     return lines;
 }
 
