@@ -101,8 +101,7 @@ ordered_json rule_json(const RuleInfo& rule) {
 
 class SarifOutput final : public Output {
 public:
-    SarifOutput(std::ostream& out, const OutputOptions& options)
-        : out_(out), results_max_(options.findings_max) {
+    SarifOutput(std::ostream& out, std::size_t results_max) : out_(out), results_max_(results_max) {
         out_ << R"({"$schema":"https://json.schemastore.org/sarif-2.1.0.json","version":"2.1.0","runs":[{"columnKind":"unicodeCodePoints",)"
                 "\n\"results\":[";
     }
@@ -209,7 +208,7 @@ private:
 }  // namespace
 
 std::unique_ptr<Output> sarif_output(std::ostream& out, const OutputOptions& options) {
-    return std::make_unique<SarifOutput>(out, options);
+    return std::make_unique<SarifOutput>(out, options.findings_max);
 }
 
 }  // namespace fluxgate::cli

@@ -139,17 +139,15 @@ std::string phrase(const ObjectChange& change) {
 }
 
 std::string summary_of(const Report& report) {
-    if (!report.with_objects) return report.policies.empty() ? "nothing changes" : fmt::format("{} changes", report.policies.size());
-    return fmt::format("{} objects judged: {} become denied, {} become allowed, {} with other findings, {} stay as they are", report.judged,
-                       report.count(Outcome::denied), report.count(Outcome::allowed), report.count(Outcome::findings),
+    const std::size_t changes = report.policies.size();
+    if (!report.with_objects) return changes == 0 ? "nothing changes" : fmt::format("{} {}", changes, changes == 1 ? "change" : "changes");
+    return fmt::format("objects judged: {}; become denied: {}, become allowed: {}, have other findings: {}, stay as they are: {}",
+                       report.judged, report.count(Outcome::denied), report.count(Outcome::allowed), report.count(Outcome::findings),
                        report.judged - report.objects.size());
 }
 
 std::string text_of(const PlacedViolation& placed) {
-    const policy::Violation& violation = placed.violation;
-    return visible(fmt::format("{} {}/{} {}: have {}, want {}", to_string(violation.action), violation.policy, violation.rule,
-                               violation.path, violation.have, violation.want),
-                   kTextMax);
+    return std::string(to_string(placed.violation.action)) + " " + visible(to_string(placed.violation), kTextMax);
 }
 
 std::string value_of(const std::string& json) { return json.empty() ? "(absent)" : visible(json, kTextMax); }

@@ -124,7 +124,8 @@ private:
     }
 
     static std::string text_of(const policy::Violation& violation) {
-        return visible(fmt::format("{}: have {}, want {}", violation.path, violation.have, violation.want), kTextMax);
+        const std::string path = violation.path == "." ? "" : violation.path + ": ";  // the whole object has no path worth a word
+        return visible(fmt::format("{}have {}, want {}", path, violation.have, violation.want), kTextMax);
     }
 
     const Style style_ = Style::of(stdout);

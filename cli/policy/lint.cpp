@@ -62,13 +62,18 @@ std::vector<Line> lines_of(const std::vector<policy::Lint>& lints) {
     return lines;
 }
 
+// Why the set does not compile.
 std::vector<Line> lines_of(const PolicySource& source) {
     std::vector<Line> lines;
-    for (const policy::Problem& problem : source.problems)
-        lines.push_back({.id = std::string(kDoesNotCompile), .place = {problem.file, problem.position}, .message = problem.message});
-    if (source.problems_omitted > 0)
-        lines.push_back(
-            {.id = std::string(kDoesNotCompile), .place = {}, .message = fmt::format("and {} more problems", source.problems_omitted)});
+    const auto add = [&](Place place, std::string message) {
+        Line line;
+        line.id = kDoesNotCompile;
+        line.place = std::move(place);
+        line.message = std::move(message);
+        lines.push_back(std::move(line));
+    };
+    for (const policy::Problem& problem : source.problems) add({problem.file, problem.position}, problem.message);
+    if (source.problems_omitted > 0) add({}, fmt::format("and {} more problems", source.problems_omitted));
     return lines;
 }
 

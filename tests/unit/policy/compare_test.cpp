@@ -16,7 +16,8 @@ using Lines = std::vector<std::string>;
 PolicyDocuments documents(const std::vector<std::string>& texts) {
     std::vector<PolicyFile> files;
     for (const std::string& text : texts) files.push_back({"p" + std::to_string(files.size()) + ".yaml", text});
-    for (const Problem& problem : compile(files, {}).problems) FAIL_CHECK(to_string(problem));
+    for (const Problem& problem : compile(files, {.now = parse_rfc3339("2026-12-01T00:00:00Z").value()}).problems)
+        FAIL_CHECK(to_string(problem));
     return read_policy_documents(files, Limits{});
 }
 
