@@ -119,6 +119,41 @@ class Overlays(unittest.TestCase):
         self.assertEqual((code, findings(document)), (0, []))
 
 
+class StarterPolicies(unittest.TestCase):
+    def test_their_own_tests_pass_and_leave_no_rule_out(self):
+        for folder, minimum in (("tests", "100"), ("optional/tests", "1")):
+            with self.subTest(folder):
+                done = subprocess.run([BINARY, "test", "--coverage-min", minimum, str(POLICIES / folder)], capture_output=True, text=True, timeout=SOON)
+                self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_they_match_every_production_namespace_and_no_other(self):
+        """So that a policy that is added is not forgotten: a bad Deployment, in namespaces that differ only by name."""
+        text = (RENDERED / "broken.yaml").read_text()
+        for namespace, code in (("production", 1), ("prod-eu", 1), ("preprod-eu", 0), ("production-test", 0), ("staging", 0), ("default", 0)):
+            with self.subTest(namespace):
+                self.assertEqual(check("-", text=text.replace("namespace: production", f"namespace: {namespace}"))[0], code)
+
+    def test_each_says_what_to_do_and_which_criteria_it_serves(self):
+        index = (POLICIES / "README.md").read_text()
+        for file in (*POLICIES.glob("*.yaml"), *(POLICIES / "optional").glob("*.yaml")):
+            for policy in file.read_text().split("\n---\n"):
+                name = re.search(r"^metadata:\n  name: (.*)$", policy, re.MULTILINE)[1]
+                with self.subTest(name):
+                    criteria = re.findall(r'"(PCI-DSS 4\.0|SOC 2) ([A-Z0-9.]+)"', policy)
+                    self.assertTrue(criteria)
+                    self.assertIn("  description: ", policy)
+                    self.assertTrue("  guidance: " in policy or name == "safe-defaults")  # which refuses nothing
+                    self.assertIn(f"`{name}`", index)
+                    for standard, number in criteria:
+                        self.assertRegex(index, rf"(?m)^\| {'PCI-DSS' if standard.startswith('PCI') else 'SOC 2'} {re.escape(number)} \|")
+
+    def test_a_rule_of_each_policy_has_a_row_of_criteria(self):
+        table = (POLICIES / "README.md").read_text()
+        for file in POLICIES.glob("*.yaml"):
+            for rule in re.findall(r"^  - name: (.*)$", file.read_text(), re.MULTILINE):
+                self.assertRegex(table, rf"(?m)^\|.*`{re.escape(rule)}`.*\|.*\|", rule)
+
+
 class Script(unittest.TestCase):
     """deploy/actions/check/check.sh, with its inputs as the action and the template give them."""
 
@@ -255,7 +290,7 @@ class Definitions(unittest.TestCase):
         self.assertEqual(re.findall(r"^- id: (.*)$", hooks, re.MULTILINE), ["fluxgate-check", "fluxgate-test"])
         for command in re.findall(r"^  entry: fluxgate (.*)$", hooks, re.MULTILINE):
             done = subprocess.run([BINARY, command, "--help"], capture_output=True, text=True, timeout=SOON)
-            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn(f"Usage: fluxgate {command} ", done.stdout, done.stderr)
 
 
 if __name__ == "__main__":
