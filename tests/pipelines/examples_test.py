@@ -176,10 +176,10 @@ class Script(unittest.TestCase):
         path.chmod(path.stat().st_mode | stat.S_IXUSR)
         return path
 
-    def run_script(self, **inputs):
+    def run_script(self, script=SCRIPT, **inputs):
         names = {"policies": "policies", "binary": BINARY, "format": "github", **inputs}
         environment = {"PATH": f"{self.programs}:{os.environ['PATH']}", "HOME": str(self.folder), **{f"FLUXGATE_{k.upper()}": v for k, v in names.items()}}
-        return subprocess.run([str(SCRIPT)], cwd=self.repository, env=environment, capture_output=True, text=True, timeout=SOON)
+        return subprocess.run([str(script)], cwd=self.repository, env=environment, capture_output=True, text=True, timeout=SOON)
 
     def sarif_results(self, name="out/fluxgate.sarif"):
         return json.loads((self.repository / name).read_text())["runs"][0]["results"]
@@ -253,6 +253,20 @@ class Script(unittest.TestCase):
         called = (self.folder / "called").read_text().splitlines()
         self.assertEqual(called, ["check", "--policies", "policies", "--as", "$(touch pwned)", "--fail-on", "deny; touch pwned", "-o", "github",
                                   "--output-file", "sarif=$(touch pwned)/x", *hostile[:-1], "./--as=root"])
+
+    def test_without_a_binary_it_is_built_once_from_the_source_beside_the_script(self):
+        source = self.folder / "source"
+        shutil.copytree(SCRIPT.parent, source / "deploy/actions/check")
+        self.program("make", f"""#!/bin/sh
+            echo "$@" >>"{self.folder}/made"
+            mkdir -p "$2/build/release"
+            printf '#!/bin/sh\\necho judged\\n' >"$2/build/release/fluxgate"
+            chmod +x "$2/build/release/fluxgate"
+            echo built""")
+        for _ in range(2):
+            done = self.run_script(paths="clusters", binary="", script=source / "deploy/actions/check/check.sh")
+            self.assertEqual((done.returncode, done.stdout), (0, "judged\n"), done.stderr)
+        self.assertEqual((self.folder / "made").read_text(), f"-C {source} build\n")
 
     def test_policy_tests_run_first_and_their_failure_ends_the_run(self):
         binary = self.program("spy", f'#!/bin/sh\necho "$1" >>"{self.folder}/called"\n[ "$1" != test ] || exit 1\n')
