@@ -146,8 +146,9 @@ std::string decode_head(Mapping& document, Problems& problems) {
 }
 
 std::optional<WallTime> decode_time(Mapping& fields, std::string_view key) {
+    const kube::Node* node = fields.field(key);
     const std::string text = fields.string(key);
-    if (text.empty()) return std::nullopt;
+    if (!node || node->kind() != kube::Node::Kind::string) return std::nullopt;
     const auto time = parse_rfc3339(text);
     if (time) return *time;
     fields.problem(key, time.error().message);
