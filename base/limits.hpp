@@ -44,6 +44,11 @@ struct Limits {
     std::size_t yaml_nodes_max = 200'000;
     std::size_t policy_errors_max = 200;  // per load; more would only scroll the first away
 
+    // --- manifests of a check ---------------------------------------------------------------------------------------
+    // One document; `kubectl get -A -o yaml` of a large cluster is one List.
+    std::size_t manifest_bytes_max = 128u << 20;
+    std::size_t manifest_nodes_max = 8'000'000;  // of one document as written: about 300 MB while it is read
+
     // --- answers and records ----------------------------------------------------------------------------------------
     std::size_t message_bytes_max = 1'000;
     std::size_t warning_chars_max = 120;  // Kubernetes' advice; cut to 256 by the API server under pressure

@@ -32,12 +32,9 @@ struct ValuePlace {
 
 // One object of a file. A value; it owns what it shows.
 struct ManifestObject {
-    std::string json;  // compact, followed by kJsonSlack bytes that are not part of it
-    std::size_t json_bytes = 0;
+    std::string json;   // compact; with room for kJsonSlack behind it, as from with_slack
     Position position;  // of its first field
     std::vector<ValuePlace> places;
-
-    std::string_view text() const { return {json.data(), json_bytes}; }
 
     // Where the field of a violation stands, or the nearest of its parents that is there. `object` is this object as read by a
     // JsonReader; `path` as kube/path.hpp writes it: .spec.template.spec.containers[name="web"].image

@@ -12,25 +12,6 @@ bool is_plain(std::string_view name) {
     });
 }
 
-void append_quoted(std::string& out, std::string_view text) {
-    constexpr std::string_view kHex = "0123456789abcdef";
-    out += '"';
-    for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        if (c == '"' || c == '\\') {
-            out += '\\';
-            out += c;
-        } else if (byte < 0x20 || byte == 0x7f) {
-            out += "\\u00";
-            out += kHex[byte >> 4];
-            out += kHex[byte & 0x0f];
-        } else {
-            out += c;
-        }
-    }
-    out += '"';
-}
-
 }  // namespace
 
 void append_field(std::string& path, std::string_view name) {
@@ -68,6 +49,28 @@ void append_pointer_step(std::string& pointer, std::string_view step) {
         else
             pointer += c;
     }
+}
+
+void append_quoted(std::string& out, std::string_view text) {
+    constexpr std::string_view kHex = "0123456789abcdef";
+    const auto harmless = [](char c) { return static_cast<unsigned char>(c) >= 0x20 && c != '"' && c != '\\' && c != 0x7f; };
+    out += '"';
+    for (auto c = text.begin(); c != text.end(); ++c) {
+        const auto end = std::find_if_not(c, text.end(), harmless);
+        out.append(c, end);
+        c = end;
+        if (c == text.end()) break;
+        const auto byte = static_cast<unsigned char>(*c);
+        if (*c == '"' || *c == '\\') {
+            out += '\\';
+            out += *c;
+        } else {
+            out += "\\u00";
+            out += kHex[byte >> 4];
+            out += kHex[byte & 0x0f];
+        }
+    }
+    out += '"';
 }
 
 std::string quoted(std::string_view text) {

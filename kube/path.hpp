@@ -16,7 +16,8 @@ void append_key(std::string& path, std::string_view key, std::string_view value)
 // One step of a JSON pointer (RFC 6901): a slash, and the step with '~' and '/' escaped.
 void append_pointer_step(std::string& pointer, std::string_view step);
 
-// Control characters, quotes and backslashes escaped as in JSON, in double quotes.
+// Control characters, quotes and backslashes escaped as in JSON, in double quotes: a JSON string, if the text is UTF-8.
+void append_quoted(std::string& out, std::string_view text);
 std::string quoted(std::string_view text);
 
 }  // namespace fluxgate::kube

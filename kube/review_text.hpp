@@ -24,7 +24,7 @@ struct ReviewParts {
     bool dry_run = false;
 };
 
-// Followed by kJsonSlack, ready for a ReviewReader.
+// With room for kJsonSlack behind it, ready for a ReviewReader.
 std::string write_review(const ReviewParts& parts);
 
 }  // namespace fluxgate::kube

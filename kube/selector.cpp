@@ -70,4 +70,29 @@ bool is_annotation_key(std::string_view text) {
 
 bool is_label_value(std::string_view text) { return text.empty() || is_qualified_part(text); }
 
+std::optional<LabelSelector> read_selector(Json selector) {
+    if (!selector.is_object()) return std::nullopt;
+    LabelSelector read;
+    selector["matchLabels"].each_member([&](std::string_view key, Json value) {
+        read.requirements.push_back({std::string(key), Requirement::Operator::in, {std::string(value.text())}});
+    });
+    bool good = true;
+    selector["matchExpressions"].each_item([&](Json item) {
+        Requirement requirement{std::string(item["key"].text()), Requirement::Operator::exists, {}};
+        const std::string_view op = item["operator"].text();
+        if (op == "In")
+            requirement.op = Requirement::Operator::in;
+        else if (op == "NotIn")
+            requirement.op = Requirement::Operator::not_in;
+        else if (op == "DoesNotExist")
+            requirement.op = Requirement::Operator::does_not_exist;
+        else
+            good = good && op == "Exists";
+        item["values"].each_item([&](Json value) { requirement.values.emplace_back(value.text()); });
+        read.requirements.push_back(std::move(requirement));
+    });
+    if (!good) return std::nullopt;
+    return read;
+}
+
 }  // namespace fluxgate::kube

@@ -38,6 +38,10 @@ struct LabelSelector {
     bool matches(Json labels) const;
 };
 
+// A selector as an object of Kubernetes carries it. Nothing when it is absent or has a shape no API server stores: such a one
+// selects nothing.
+std::optional<LabelSelector> read_selector(Json selector);
+
 // https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
 bool is_label_key(std::string_view text);
 bool is_label_value(std::string_view text);

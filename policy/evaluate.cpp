@@ -136,8 +136,19 @@ private:
         return *same_template_;
     }
 
+    void judge(const AvailabilityRule& rule, Findings& findings) {
+        judge_object(rule, findings);
+        const bool of_object = review_.sub_resource.empty() && !review_.object.absent_or_null();
+        if (context_.budgets && of_object) rule.judge_presence(review_, review_.object, *context_.budgets, findings);
+    }
+
     template <ObjectRule R>
     void judge(const R& rule, Findings& findings) {
+        judge_object(rule, findings);
+    }
+
+    template <ObjectRule R>
+    void judge_object(const R& rule, Findings& findings) {
         if (!R::understands(review_.resource.group, review_.resource.resource)) return;
         const bool is_update = review_.operation == kube::Operation::update;
         const bool of_object = review_.sub_resource.empty() && (is_update || review_.operation == kube::Operation::create);
@@ -209,15 +220,7 @@ private:
         describe(policy);
         if (!actions.deny) return;
         verdict_.allowed = false;
-        if (verdict_.guidance.empty()) verdict_.guidance = fill_in_owner(policy.guidance);
-    }
-
-    std::string fill_in_owner(std::string text) const {
-        constexpr std::string_view kOwner = "{owner}";
-        for (std::size_t at = text.find(kOwner); at != std::string::npos; at = text.find(kOwner, at + verdict_.owner.size())) {
-            text.replace(at, kOwner.size(), verdict_.owner);
-        }
-        return text;
+        if (verdict_.guidance.empty()) verdict_.guidance = fill_in_owner(policy.guidance, verdict_.owner);
     }
 
     void conclude() {

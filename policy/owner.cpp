@@ -26,4 +26,12 @@ std::string describe_owner(const kube::Review& review) {
     return "none (no labels of Flux)";
 }
 
+std::string fill_in_owner(std::string guidance, const std::string& owner) {
+    constexpr std::string_view kOwner = "{owner}";
+    for (std::size_t at = guidance.find(kOwner); at != std::string::npos; at = guidance.find(kOwner, at + owner.size())) {
+        guidance.replace(at, kOwner.size(), owner);
+    }
+    return guidance;
+}
+
 }  // namespace fluxgate::policy

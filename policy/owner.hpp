@@ -13,4 +13,7 @@ namespace fluxgate::policy {
 // "unknown (deployments.apps/scale carries no labels)".
 std::string describe_owner(const kube::Review& review);
 
+// A policy's guidance with every {owner} replaced.
+std::string fill_in_owner(std::string guidance, const std::string& owner);
+
 }  // namespace fluxgate::policy

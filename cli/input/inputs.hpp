@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/limits.hpp"
@@ -21,6 +22,8 @@ struct InputEvents {
     std::function<void(const std::string& file, kube::ManifestObject&&)> object;
     // A part of the input that cannot be read (Level::error) or is not what the cluster will see (Level::not_judged).
     std::function<void(Level level, const Place& place, const std::string& message)> problem;
+    // Which documents to read, by their text; empty: all.
+    std::function<bool(std::string_view document)> wanted{};
     // Now and then, for a progress line; may be empty.
     std::function<void(std::uint64_t bytes, std::uint64_t bytes_total)> progress{};
 };

@@ -58,7 +58,8 @@ struct Finding {
 struct Judged {
     Place place;
     ObjectName object;
-    std::string uid;  // of a recorded review; empty for a manifest
+    bool recorded = false;  // a review that an API server made, not a manifest
+    std::string uid;        // of a recorded review
     bool allowed = true;
     std::vector<Finding> findings;
     std::vector<std::string> warnings;    // as the client would see them

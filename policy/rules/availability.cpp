@@ -138,6 +138,19 @@ void AvailabilityRule::judge(const kube::Review& review, kube::Json object, Find
     }
 }
 
+void AvailabilityRule::judge_presence(const kube::Review& review, kube::Json object, const DisruptionBudgets& budgets,
+                                      Findings& findings) const {
+    if (!disruption_budget || judged(review.resource.group, review.resource.resource) != Judged::replicas_and_spread) return;
+    const kube::Json spec = object["spec"];
+    if (replicas(spec["replicas"]).value_or(0) < 2) return;
+    const auto here = budgets.find(review.namespace_name);
+    const kube::Json labels = spec["template"]["metadata"]["labels"];
+    const auto selects = [&](const kube::LabelSelector& selector) { return selector.matches(labels); };
+    if (here != budgets.end() && std::any_of(here->second.begin(), here->second.end(), selects)) return;
+    findings.add(".", "no PodDisruptionBudget that selects its pods",
+                 fmt::format("one in {}, so that nodes can be drained", review.namespace_name));
+}
+
 bool AvailabilityRule::same_inputs(const kube::Review& review, kube::Json before, kube::Json after) const {
     const kube::Json was = before["spec"];
     const kube::Json is = after["spec"];

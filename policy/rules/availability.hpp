@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "kube/admission_review.hpp"
+#include "policy/context.hpp"
 #include "policy/decode.hpp"
 #include "policy/findings.hpp"
 
@@ -29,6 +30,9 @@ struct AvailabilityRule {
     static bool understands(std::string_view group, std::string_view resource);
     void judge(const kube::Review& review, kube::Json object, Findings& findings) const;
     bool same_inputs(const kube::Review& review, kube::Json before, kube::Json after) const;
+    // With disruptionBudget: a Deployment or StatefulSet of two replicas or more has a PodDisruptionBudget among `budgets`, which are
+    // all there are.
+    void judge_presence(const kube::Review& review, kube::Json object, const DisruptionBudgets& budgets, Findings& findings) const;
 };
 
 }  // namespace fluxgate::policy

@@ -1,0 +1,134 @@
+#include "cli/manifest_judge.hpp"
+
+#include <exception>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "cli/findings.hpp"
+#include "policy/evaluate.hpp"
+#include "policy/mutate.hpp"
+
+namespace fluxgate::cli {
+
+namespace {
+
+Judged single(Level level, Place place, std::string message) {
+    Judged judged;
+    judged.place = place;
+    judged.allowed = level != Level::error;
+    Finding finding;
+    finding.level = level;
+    finding.place = std::move(place);
+    finding.message = std::move(message);
+    judged.findings.push_back(std::move(finding));
+    return judged;
+}
+
+// Why an object is not what the cluster will see; empty if it is.
+std::string not_judged(kube::Json object) {
+    const std::string_view api_version = object["apiVersion"].text();
+    const std::string_view kind = object["kind"].text();
+    if (kind.starts_with("ENC[") || api_version.starts_with("ENC[")) return "encrypted by SOPS as a whole";
+    if (api_version.empty() || kind.empty())
+        return fmt::format("no Kubernetes object: it has no {}", api_version.empty() ? "apiVersion" : "kind");
+    if (api_version.starts_with("kustomize.config.k8s.io/")) return "a file for kustomize: kustomize build FOLDER | fluxgate check -";
+    return {};
+}
+
+}  // namespace
+
+ManifestJudge::ManifestJudge(const policy::PolicySet& set, const ClusterFacts& facts, JudgeOptions options)
+    : set_(set),
+      facts_(facts),
+      options_(std::move(options)),
+      json_(set.options.limits),
+      reviews_(set.options.limits),
+      recorded_(options_.request.namespace_name) {}
+
+std::optional<Judged> ManifestJudge::judge(const kube::ManifestObject& manifest, const std::string& file,
+                                           std::optional<std::string_view> old_text) {
+    Place place{file, manifest.position};
+    const auto object = json_.read(manifest.json);
+    if (!object) return single(Level::error, std::move(place), to_string(object.error()));
+    if (!object->is_object()) {
+        return single(Level::error, std::move(place), fmt::format("expected a Kubernetes object, have {}", object->type_name()));
+    }
+    const std::string_view api_version = (*object)["apiVersion"].text();
+    if (api_version.starts_with("fluxgate.dev/")) return std::nullopt;
+    if (api_version.starts_with("admission.k8s.io/")) return judge_recorded(manifest.json, std::move(place), &manifest);
+    if (std::string why = not_judged(*object); !why.empty()) return single(Level::not_judged, std::move(place), std::move(why));
+    return judge_object(manifest, *object, std::move(place), old_text);
+}
+
+Judged ManifestJudge::judge_object(const kube::ManifestObject& manifest, kube::Json object, Place place,
+                                   std::optional<std::string_view> old_text) {
+    auto text = review_of(object, manifest.json, old_text, facts_, options_.request);
+    if (!text) {
+        place.position = manifest.locate(object, text.error().where.empty() ? "." : text.error().where);
+        return single(Level::error, std::move(place), text.error().message);
+    }
+    // A Pod goes to /mutate before it is judged.
+    if (set_.has_defaults && object["kind"].text() == "Pod") text = with_defaults(*text);
+    const auto review = reviews_.read(*text);
+    if (!review) return single(Level::error, std::move(place), to_string(review.error().error));
+    const policy::Verdict verdict = evaluate(*review, facts_.labels_of(review->namespace_name), options_.presence);
+    Judged judged =
+        judged_from(*review, verdict, set_, std::move(place), [&](std::string_view path) { return manifest.locate(object, path); });
+    if (review->kind.kind == "HelmRelease") {
+        Finding finding;
+        finding.level = Level::not_judged;
+        finding.place = judged.place;
+        finding.message = "what the chart renders is not judged: helm template CHART | fluxgate check -";
+        judged.findings.push_back(std::move(finding));
+    }
+    return judged;
+}
+
+Judged ManifestJudge::judge_recorded(std::string_view text, Place place, const kube::ManifestObject* manifest) {
+    const auto review = reviews_.read(text);
+    if (!review) {
+        Judged judged = single(Level::error, std::move(place), to_string(review.error().error));
+        judged.recorded = true;
+        judged.uid = review.error().uid;
+        return judged;
+    }
+    const policy::Verdict verdict = evaluate(*review, recorded_.labels_of(review->namespace_name), false);
+    Locate locate;
+    if (manifest) {
+        locate = [&](std::string_view path) {
+            const auto document = json_.read(manifest->json);
+            const std::string_view member = review->object.absent_or_null() ? ".request.oldObject" : ".request.object";
+            return document ? manifest->locate(*document, std::string(member) + (path == "." ? "" : std::string(path)))
+                            : manifest->position;
+        };
+    }
+    Judged judged = judged_from(*review, verdict, set_, std::move(place), locate);
+    judged.recorded = true;
+    judged.uid = review->uid;
+    if (review->object.present()) recorded_.learn(review->object);
+    return judged;
+}
+
+policy::Verdict ManifestJudge::evaluate(const kube::Review& review, std::optional<kube::Labels> labels, bool presence) const {
+    policy::Context context{.now = options_.now, .namespace_labels = std::move(labels)};
+    if (presence) context.budgets = &facts_.budgets();
+    try {
+        return policy::evaluate(review, set_, context);
+    } catch (const std::exception& exception) {  // as the webhook: our own mistake is a denial of this one, not the end of the run
+        return policy::Verdict::undecided({Errc::internal, std::string("an error inside Fluxgate: ") + exception.what(), {}});
+    }
+}
+
+std::string ManifestJudge::with_defaults(const std::string& review_text) {
+    const auto review = reviews_.read(review_text);
+    if (!review) return kube::with_slack(review_text);
+    const auto labels = facts_.labels_of(review->namespace_name);
+    const policy::Patch patch = policy::mutate(*review, set_, {.now = options_.now, .namespace_labels = labels});
+    if (patch.empty()) return kube::with_slack(review_text);
+    auto changed = nlohmann::json::parse(review_text);
+    changed["request"]["object"] = changed["request"]["object"].patch(patch.operations());
+    return kube::with_slack(changed.dump());
+}
+
+}  // namespace fluxgate::cli
