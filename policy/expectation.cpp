@@ -19,15 +19,6 @@ bool agrees(const ExpectedViolation& expected, const Violation& found) {
            (expected.path.empty() || expected.path == found.path) && (!expected.action || *expected.action == found.action);
 }
 
-std::string_view name_of(Action action) {
-    switch (action) {
-        case Action::deny: return "Deny";
-        case Action::warn: return "Warn";
-        case Action::audit: return "Audit";
-    }
-    return "Deny";
-}
-
 bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
 
 // Which entries are met, and what is found besides.
@@ -138,6 +129,15 @@ bool is_plain(std::string_view text) {
 }
 
 }  // namespace
+
+std::string_view name_of(Action action) {
+    switch (action) {
+        case Action::deny: return "Deny";
+        case Action::warn: return "Warn";
+        case Action::audit: return "Audit";
+    }
+    return "Deny";
+}
 
 std::string to_yaml(std::string_view text) {
     if (is_plain(text)) return std::string(text);

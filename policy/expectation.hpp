@@ -32,6 +32,9 @@ std::vector<DiffLine> differences(const Expectation& expect, const Verdict& verd
 // listed with rule and path, and with the policy where `expect` names policies.
 Expectation expectation_of(const Verdict& verdict, std::string_view message, const Expectation& expect);
 
+// "Deny": as it is written in policy files.
+std::string_view name_of(Action action);
+
 // "{rule: limits, path: .spec.x}": an entry on one line, quoted so that the strict reader takes it.
 std::string to_yaml(const ExpectedViolation& violation);
 // A text as a plain scalar where that is safe within [] and {}, else in quotes.

@@ -61,15 +61,10 @@ std::string uid_of(const policy::PolicyTest& test, const policy::PolicyTestCase&
     return hex.substr(0, 8) + "-" + hex.substr(8, 4) + "-" + hex.substr(12, 4) + "-" + hex.substr(16, 4) + "-" + hex.substr(20, 12);
 }
 
-struct ObjectText {
-    std::string json;  // with slack behind it
-    std::size_t bytes = 0;
-    std::string_view text() const { return {json.data(), bytes}; }
-};
-
 // Manifests are read as `kubectl apply` reads them; an object within the test as strictly as the test.
-Result<ObjectText> text_of(const TestFile& file, const policy::TestObject& object, const Limits& limits) {
-    if (object.file.empty()) return ObjectText{kube::with_slack(object.json), object.json.size()};
+// As JSON, with room for slack.
+Result<std::string> text_of(const TestFile& file, const policy::TestObject& object, const Limits& limits) {
+    if (object.file.empty()) return kube::with_slack(object.json);
     const std::string path = path_from(file, object.file);
     const auto text = read_file(path);
     if (!text) return tl::unexpected(text.error());
@@ -79,7 +74,7 @@ Result<ObjectText> text_of(const TestFile& file, const policy::TestObject& objec
     if (objects.size() != 1) {
         return fail(Errc::invalid_argument, fmt::format("holds {} objects; a case needs a file with exactly one", objects.size()), path);
     }
-    return ObjectText{std::move(objects.front().json), objects.front().json_bytes};
+    return std::move(objects.front().json);
 }
 
 Result<std::string> recorded_review(const TestFile& file, const policy::TestObject& review, const Limits& limits) {
@@ -189,17 +184,17 @@ Result<std::string> TestRunner::review_text(const TestFile& file, const policy::
     const bool only_old = !test_case.object.given();
     const auto object = text_of(file, only_old ? test_case.old_object : test_case.object, options_.limits);
     if (!object) return tl::unexpected(object.error());
-    std::optional<ObjectText> old_object;
+    std::optional<std::string> old_object;
     if (!only_old && test_case.old_object.given()) {
         auto read = text_of(file, test_case.old_object, options_.limits);
         if (!read) return tl::unexpected(read.error());
         old_object = std::move(*read);
     }
     kube::JsonReader reader(options_.limits);
-    const auto json = reader.read(object->text());
+    const auto json = reader.read(*object);
     if (!json) return tl::unexpected(json.error());
-    return review_of(*json, object->text(), old_object ? std::optional(old_object->text()) : std::nullopt, ClusterFacts(),
-                     {.uid = uid_of(test, test_case), .user = test_case.user, .operation = test_case.operation, .dry_run = test_case.dry_run});
+    return review_of(*json, *object, old_object, ClusterFacts("default"),
+                     {.user = test_case.user, .operation = test_case.operation, .dry_run = test_case.dry_run, .uid = uid_of(test, test_case)});
 }
 
 CaseResult TestRunner::run(const TestFile& file, const policy::PolicyTest& test, const policy::PolicyTestCase& test_case,
@@ -211,11 +206,9 @@ CaseResult TestRunner::run(const TestFile& file, const policy::PolicyTest& test,
     };
     auto text = review_text(file, test, test_case);
     if (!text) return stop(shown(text.error()));
-    while (!text->empty() && (text->back() == '\0' || text->back() == ' ')) text->pop_back();  // slack
-    result.review = std::move(*text);
+    result.review = kube::with_slack(*text);
     kube::ReviewReader reader(options_.limits);
-    const std::string readable = kube::with_slack(result.review);
-    const auto review = reader.read(std::string_view(readable).substr(0, result.review.size()));
+    const auto review = reader.read(result.review);
     if (!review) return stop("the review cannot be read: " + to_string(review.error().error));
     const policy::Context context{.now = test_case.time.value_or(options_.now), .namespace_labels = test_case.namespace_labels};
     try {
