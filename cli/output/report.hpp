@@ -29,52 +29,52 @@ enum class Level : std::uint8_t {
 std::string_view to_string(Level level);  // "error", "deny", "warn", "audit", "not-judged"
 
 struct Place {
-    std::string file;         // as it was named or found, with '/'; "<stdin>" for standard input
-    kube::Position position;  // 0:0 when the file as a whole is meant
+    std::string file{};         // as it was named or found, with '/'; "<stdin>" for standard input
+    kube::Position position{};  // 0:0 when the file as a whole is meant
 };
 
 // Empty where the input says nothing.
 struct ObjectName {
-    std::string api_version;
-    std::string kind;
-    std::string namespace_name;
-    std::string name;
+    std::string api_version{};
+    std::string kind{};
+    std::string namespace_name{};
+    std::string name{};
 };
 std::string to_string(const ObjectName& object);  // "Deployment production/web", "Namespace production"
 
 struct Finding {
     Level level = Level::deny;
-    Place place;         // of the offending field, or of its nearest parent that is there
-    std::string policy;  // empty for error and not_judged, as are the next four
-    std::string rule;
-    std::string path;
-    std::string have;
-    std::string want;
-    std::string message;   // one sentence: "have …, want …", or why it could not be judged
-    std::string guidance;  // of the policy; may be empty
+    Place place{};         // of the offending field, or of its nearest parent that is there
+    std::string policy{};  // empty for error and not_judged, as are the next four
+    std::string rule{};
+    std::string path{};
+    std::string have{};
+    std::string want{};
+    std::string message{};   // one sentence: "have …, want …", or why it could not be judged
+    std::string guidance{};  // of the policy; may be empty
 };
 
 // One object, or one part of the input that could not become one (then `object` is empty).
 struct Judged {
-    Place place;
-    ObjectName object;
-    bool recorded = false;  // a review that an API server made, not a manifest
-    std::string uid;        // of a recorded review
+    Place place{};
+    ObjectName object{};
+    std::string uid{};      // of a recorded review; empty for a manifest
+    bool recorded = false;  // a recorded review although there is no uid: a line that could not be read
     bool allowed = true;
-    std::vector<Finding> findings;
-    std::vector<std::string> warnings;    // as the client would see them
-    std::vector<std::string> exceptions;  // the GuardExceptions that were used
-    std::string message;                  // of the denial, exactly as the webhook answers; empty if allowed
+    std::vector<Finding> findings{};
+    std::vector<std::string> warnings{};    // as the client would see them
+    std::vector<std::string> exceptions{};  // the GuardExceptions that were used
+    std::string message{};                  // of the denial, exactly as the webhook answers; empty if allowed
 };
 
 // For formats that list the rules (SARIF) and for the summary.
 struct RuleInfo {
-    std::string policy;
-    std::string rule;
-    std::string type;         // the field of the rule's body: "resources", "podSecurity"
-    std::string description;  // of the policy
-    std::string guidance;
-    std::vector<std::string> compliance;
+    std::string policy{};
+    std::string rule{};
+    std::string type{};         // the field of the rule's body: "resources", "podSecurity"
+    std::string description{};  // of the policy
+    std::string guidance{};
+    std::vector<std::string> compliance{};
 };
 
 struct Summary {
@@ -85,9 +85,9 @@ struct Summary {
     std::size_t not_judged = 0;
     std::size_t files = 0;
     std::chrono::milliseconds took{};
-    std::string policy_set;  // digest
+    std::string policy_set{};  // digest
     std::size_t policies = 0;
-    std::vector<RuleInfo> rules;
+    std::vector<RuleInfo> rules{};
 };
 
 class Output {

@@ -1,0 +1,166 @@
+// JUnit XML has no one specification. Written here is what Jenkins, GitLab, Azure Pipelines and the actions for GitHub all read:
+// testsuites/testsuite/testcase; one failure, error or skipped a test case, because Jenkins keeps one; counts in the suite, because
+// some readers believe them.
+
+#include <algorithm>
+#include <ostream>
+
+#include <fmt/format.h>
+
+#include "cli/output/formats.hpp"
+#include "cli/output/text.hpp"
+
+namespace fluxgate::cli {
+
+namespace {
+
+// A suite is held in memory; a pipe of a million objects is several suites.
+constexpr std::size_t kSuiteCasesMax = 10'000;
+constexpr std::size_t kSuiteBytesMax = std::size_t{8} << 20;
+constexpr std::size_t kNameMax = 300;
+constexpr std::size_t kTextMax = 2'000;
+constexpr std::size_t kBodyBytesMax = 64'000;
+
+// For text and for attributes in double quotes. XML 1.0 has no way to write most control characters, nor U+FFFE and U+FFFF; line
+// ends as references, or a reader would make them spaces in attributes.
+std::string xml(std::string_view text) {
+    std::string out;
+    each_character(text, [&](const Character& character) {
+        switch (character.code) {
+            case '&': out += "&amp;"; return;
+            case '<': out += "&lt;"; return;
+            case '>': out += "&gt;"; return;
+            case '"': out += "&quot;"; return;
+            case '\t':
+            case '\n':
+            case '\r': out += fmt::format("&#{};", static_cast<unsigned>(character.code)); return;
+            default: break;
+        }
+        const bool forbidden = !character.valid || is_control(character.code) || character.code == 0xfffe || character.code == 0xffff;
+        out += forbidden ? kReplacement : character.bytes;
+    });
+    return without_log_commands(std::move(out), "&#35;");
+}
+
+std::string attribute(std::string_view name, std::string_view value) { return fmt::format(" {}=\"{}\"", name, xml(value)); }
+std::string attribute(std::string_view name, std::size_t value) { return fmt::format(" {}=\"{}\"", name, value); }
+
+// "apps/web" for "apps/web.yaml": Jenkins takes what is before the last dot for a package.
+std::string_view class_of(std::string_view file) {
+    for (const std::string_view ending : {".yaml", ".yml", ".json"}) {
+        if (file.ends_with(ending)) return file.substr(0, file.size() - ending.size());
+    }
+    return file;
+}
+
+std::string line_of(const Finding& finding) {
+    std::string line = visible(to_string(finding.place), kNameMax) + ": " + visible(rule_id(finding), kNameMax);
+    if (!finding.path.empty()) line += " " + visible(finding.path, kNameMax);
+    return line + ": " + visible(finding.message, kTextMax) + "\n";
+}
+
+// As many lines as fit.
+std::string body_of(const Judged& judged, const std::vector<Level>& levels) {
+    std::string body;
+    std::size_t left_out = 0;
+    for (const Finding& finding : judged.findings) {
+        if (std::find(levels.begin(), levels.end(), finding.level) == levels.end()) continue;
+        if (body.size() < kBodyBytesMax) {
+            body += line_of(finding);
+        } else {
+            ++left_out;
+        }
+    }
+    if (left_out > 0) body += fmt::format("{} more\n", left_out);
+    return body;
+}
+
+const Finding* first(const Judged& judged, Level level) {
+    for (const Finding& finding : judged.findings) {
+        if (finding.level == level) return &finding;
+    }
+    return nullptr;
+}
+
+std::string outcome(std::string_view element, const Finding& finding, const std::string& body) {
+    return fmt::format("      <{}{}{}>{}</{}>\n", element,
+                       attribute("message", visible(rule_id(finding) + ": " + finding.message, kTextMax)),
+                       attribute("type", visible(rule_id(finding), kNameMax)), xml(body), element);
+}
+
+class JunitOutput final : public Output {
+public:
+    explicit JunitOutput(std::ostream& out) : out_(out) {
+        out_ << "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"fluxgate check\">\n";
+    }
+
+    void judged(const Judged& judged) override {
+        if (suite_.tests > 0 && judged.place.file != suite_.file) close_suite();
+        if (suite_.tests >= kSuiteCasesMax || suite_.cases.size() >= kSuiteBytesMax) close_suite();
+        suite_.file = judged.place.file;
+        ++suite_.tests;
+        const std::string inside = outcome_of(judged);
+        suite_.cases += "    <testcase" + attribute("classname", visible(class_of(judged.place.file), kNameMax)) +
+                        attribute("name", visible(name_of(judged), kNameMax)) + attribute("file", visible(judged.place.file, kNameMax));
+        if (judged.place.position.line > 0) suite_.cases += attribute("line", static_cast<std::size_t>(judged.place.position.line));
+        suite_.cases += inside.empty() ? " time=\"0\"/>\n" : " time=\"0\">\n" + inside + "    </testcase>\n";
+    }
+
+    void finish(const Summary&) override {
+        if (suite_.tests > 0) close_suite();
+        out_ << "</testsuites>\n";
+    }
+
+private:
+    struct Suite {
+        std::string file;
+        std::string cases;
+        std::size_t tests = 0;
+        std::size_t failures = 0;
+        std::size_t errors = 0;
+        std::size_t skipped = 0;
+    };
+
+    // Without a line, so that a test keeps its history when lines move.
+    static std::string name_of(const Judged& judged) {
+        const std::string object = to_string(judged.object);
+        if (!object.empty()) return object;
+        return judged.uid.empty() ? "readable" : "review " + judged.uid;
+    }
+
+    std::string outcome_of(const Judged& judged) {
+        std::string inside;
+        if (const Finding* error = first(judged, Level::error)) {
+            ++suite_.errors;
+            inside = outcome("error", *error, body_of(judged, {Level::error, Level::deny}));
+        } else if (const Finding* denied = first(judged, Level::deny)) {
+            ++suite_.failures;
+            std::string body = body_of(judged, {Level::deny});
+            for (const std::string& guidance : guidance_of(judged)) body += guidance + "\n";
+            inside = outcome("failure", *denied, body);
+        } else if (const Finding* skipped = first(judged, Level::not_judged)) {
+            ++suite_.skipped;
+            inside = fmt::format("      <skipped{}/>\n", attribute("message", visible(skipped->message, kTextMax)));
+        }
+        const std::string rest = body_of(judged, {Level::warn, Level::audit});
+        if (!rest.empty()) inside += "      <system-out>" + xml(rest) + "</system-out>\n";
+        return inside;
+    }
+
+    void close_suite() {
+        out_ << "  <testsuite" << attribute("name", visible(suite_.file, kNameMax)) << attribute("tests", suite_.tests)
+             << attribute("failures", suite_.failures) << attribute("errors", suite_.errors) << attribute("skipped", suite_.skipped)
+             << " time=\"0\">\n"
+             << suite_.cases << "  </testsuite>\n";
+        suite_ = {};
+    }
+
+    std::ostream& out_;
+    Suite suite_;
+};
+
+}  // namespace
+
+std::unique_ptr<Output> junit_output(std::ostream& out) { return std::make_unique<JunitOutput>(out); }
+
+}  // namespace fluxgate::cli
