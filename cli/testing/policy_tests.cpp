@@ -20,7 +20,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string place(const std::string& file, kube::Position position) { return fmt::format("{}:{}:{}", file, position.line, position.column); }
+std::string place(const std::string& file, kube::Position position) {
+    return fmt::format("{}:{}:{}", file, position.line, position.column);
+}
 
 // Files named in a test are relative to it.
 std::string path_from(const TestFile& test, const std::string& path) {
@@ -46,7 +48,8 @@ std::vector<std::string> files_below(const std::string& folder, std::vector<std:
         const std::string name = entry->path().filename().string();
         std::error_code ignored;
         if (name.starts_with('.') && entry->is_directory(ignored)) entry.disable_recursion_pending();
-        if (policy::is_policy_file_name(name) && entry->is_regular_file(ignored)) files.push_back(entry->path().lexically_normal().string());
+        if (policy::is_policy_file_name(name) && entry->is_regular_file(ignored))
+            files.push_back(entry->path().lexically_normal().string());
     }
     if (error) problems.push_back(fmt::format("{}: cannot read the folder: {}", folder, error.message()));
     std::sort(files.begin(), files.end());
@@ -69,7 +72,8 @@ Result<std::string> text_of(const TestFile& file, const policy::TestObject& obje
     const auto text = read_file(path);
     if (!text) return tl::unexpected(text.error());
     std::vector<kube::ManifestObject> objects;
-    const auto problem = kube::ManifestReader(limits).read(*text, 1, [&](kube::ManifestObject&& one) { objects.push_back(std::move(one)); });
+    const auto problem =
+        kube::ManifestReader(limits).read(*text, 1, [&](kube::ManifestObject&& one) { objects.push_back(std::move(one)); });
     if (problem) return fail(problem->code, problem->message, place(path, problem->position));
     if (objects.size() != 1) {
         return fail(Errc::invalid_argument, fmt::format("holds {} objects; a case needs a file with exactly one", objects.size()), path);
@@ -170,8 +174,7 @@ std::shared_ptr<const policy::PolicySet> TestRunner::set_of(const TestFile& file
         }
     }
     const policy::CompileResult compiled = policy::compile(
-        files,
-        {.limits = options_.limits, .namespace_labels = true, .exception_horizon = options_.exception_horizon, .now = options_.now});
+        files, {.limits = options_.limits, .namespace_labels = true, .exception_horizon = options_.exception_horizon, .now = options_.now});
     for (const policy::Problem& problem : compiled.problems) problems.push_back(to_string(problem));
     if (compiled.problems_omitted > 0) problems.push_back(fmt::format("and {} more", compiled.problems_omitted));
     set = compiled.set;
@@ -193,8 +196,9 @@ Result<std::string> TestRunner::review_text(const TestFile& file, const policy::
     kube::JsonReader reader(options_.limits);
     const auto json = reader.read(*object);
     if (!json) return tl::unexpected(json.error());
-    return review_of(*json, *object, old_object, ClusterFacts("default"),
-                     {.user = test_case.user, .operation = test_case.operation, .dry_run = test_case.dry_run, .uid = uid_of(test, test_case)});
+    return review_of(
+        *json, *object, old_object, ClusterFacts("default"),
+        {.user = test_case.user, .operation = test_case.operation, .dry_run = test_case.dry_run, .uid = uid_of(test, test_case)});
 }
 
 CaseResult TestRunner::run(const TestFile& file, const policy::PolicyTest& test, const policy::PolicyTestCase& test_case,

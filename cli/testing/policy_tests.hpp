@@ -65,7 +65,8 @@ public:
     TestRunner& operator=(const TestRunner&) = delete;
 
     // The policies of a test; null if they do not compile. What is wrong with a set is in `problems` once, when it is first asked for.
-    std::shared_ptr<const policy::PolicySet> set_of(const TestFile& file, const policy::PolicyTest& test, std::vector<std::string>& problems);
+    std::shared_ptr<const policy::PolicySet> set_of(const TestFile& file, const policy::PolicyTest& test,
+                                                    std::vector<std::string>& problems);
 
     // `seen(review, context)` for a review that was judged, while it lives; for coverage.
     using Seen = std::function<void(const kube::Review& review, const policy::Context& context)>;

@@ -31,7 +31,8 @@ std::size_t end_of_flow(std::string_view text, std::size_t at) {
         const char c = text[at];
         if (c == '"') {
             for (++at; at < text.size() && text[at] != '"'; ++at) at += text[at] == '\\' ? 1 : 0;
-        } else if (c == '\'' && (text[at - 1] == ' ' || text[at - 1] == '[' || text[at - 1] == '{' || text[at - 1] == ',' || text[at - 1] == '\n')) {
+        } else if (c == '\'' &&
+                   (text[at - 1] == ' ' || text[at - 1] == '[' || text[at - 1] == '{' || text[at - 1] == ',' || text[at - 1] == '\n')) {
             // Two of them are one within the text: the second begins another text, which ends where this one does.
             at = text.find('\'', at + 1);
             while (at + 1 < text.size() && text[at + 1] == '\'') at = text.find('\'', at + 2);
