@@ -13,6 +13,7 @@
 #include "cli/output/report.hpp"
 #include "kube/admission_review.hpp"
 #include "kube/manifest_object.hpp"
+#include "policy/context.hpp"
 #include "policy/policy_set.hpp"
 
 namespace fluxgate::cli {
@@ -22,6 +23,10 @@ struct JudgeOptions {
     WallTime now{};
     bool presence = true;  // also ask for what must be there besides the object: PodDisruptionBudgets
 };
+
+// A Pod goes to /mutate before it is judged: the review, with slack, as it comes back.
+std::string with_defaults(const std::string& review_text, kube::ReviewReader& reader, const policy::PolicySet& set,
+                          const policy::Context& context);
 
 class ManifestJudge {
 public:
@@ -37,7 +42,6 @@ public:
 private:
     Judged judge_object(const kube::ManifestObject& manifest, kube::Json object, Place place, std::optional<std::string_view> old_text);
     policy::Verdict evaluate(const kube::Review& review, std::optional<kube::Labels> labels, bool presence) const;
-    std::string with_defaults(const std::string& review_text);
 
     const policy::PolicySet& set_;
     const ClusterFacts& facts_;

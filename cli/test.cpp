@@ -306,9 +306,10 @@ int test(const Flags& flags) {
                 if (test_case.name.find(flags.filter) == std::string::npos) continue;
                 files.insert(&file);
                 cases.push_back({&file, &one, &test_case,
-                                 runner.run(file, one, test_case, *set, [&](const kube::Review& review, const policy::Context& context) {
-                                     rules.judged(review, *set, context);
-                                 })});
+                                 runner.run(file, one, test_case, *set,
+                                            [&](const kube::Review& sent, const kube::Review& review, const policy::Context& context) {
+                                                rules.judged(sent, review, *set, context);
+                                            })});
             }
         }
     }
@@ -328,6 +329,8 @@ int test(const Flags& flags) {
         const int updated = update(found.files, cases, limits);
         return broken || totals.errors > 0 ? kCouldNotEvaluate : updated;
     }
+
+    if (cases.empty()) return kCouldNotEvaluate;
 
     const bool with_coverage = flags.coverage || flags.coverage_min > 0;
     const RuleCoverage* coverage = with_coverage ? &rules : nullptr;

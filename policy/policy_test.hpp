@@ -61,7 +61,7 @@ struct PolicyTestCase {
     TestObject review;      // a recorded AdmissionReview, always a file; then nothing of the above is given
     bool dry_run = false;
     std::optional<kube::Labels> namespace_labels;
-    std::optional<WallTime> time;  // absent: now, as the webhook
+    std::optional<WallTime> time;  // absent: now, as the webhook; without dates in the policies it makes no difference
     Expectation expect;
     ExpectationPlace place;
 };

@@ -8,6 +8,7 @@
 
 #include "base/digest.hpp"
 #include "cli/files.hpp"
+#include "cli/manifest_judge.hpp"
 #include "cli/manifest_reviews.hpp"
 #include "kube/manifest_object.hpp"
 #include "policy/evaluate.hpp"
@@ -208,16 +209,20 @@ CaseResult TestRunner::run(const TestFile& file, const policy::PolicyTest& test,
         result.error = place(file.path, test_case.position) + ": " + why;
         return result;
     };
-    auto text = review_text(file, test, test_case);
+    const auto text = review_text(file, test, test_case);
     if (!text) return stop(shown(text.error()));
-    result.review = kube::with_slack(*text);
-    kube::ReviewReader reader(options_.limits);
-    const auto review = reader.read(result.review);
-    if (!review) return stop("the review cannot be read: " + to_string(review.error().error));
     const policy::Context context{.now = test_case.time.value_or(options_.now), .namespace_labels = test_case.namespace_labels};
+    kube::ReviewReader reader(options_.limits);
+    const std::string as_sent = kube::with_slack(*text);
+    result.review = test_case.review.given() ? as_sent : with_defaults(as_sent, reader, set, context);
+    kube::ReviewReader reader_as_sent(options_.limits);
+    const auto before_defaults = reader_as_sent.read(as_sent);
+    const auto review = reader.read(result.review);
+    if (!before_defaults) return stop("the review cannot be read: " + to_string(before_defaults.error().error));
+    if (!review) return stop("the review cannot be read with its defaults: " + to_string(review.error().error));
     try {
         result.verdict = policy::evaluate(*review, set, context);
-        if (seen) seen(*review, context);
+        if (seen) seen(*before_defaults, *review, context);
     } catch (const std::exception& exception) {
         return stop(std::string("an error inside Fluxgate: ") + exception.what());
     }

@@ -49,7 +49,7 @@ struct TestOptions {
 
 struct CaseResult {
     std::string error{};   // why it could not be judged, with its place; then nothing below counts
-    std::string review{};  // the AdmissionReview, on one line
+    std::string review{};  // the AdmissionReview, on one line; a Pod of a manifest as /mutate leaves it
     policy::Verdict verdict{};
     std::string message{};  // of the denial, as the client reads it; empty if allowed
     std::vector<policy::DiffLine> differences{};
@@ -68,8 +68,8 @@ public:
     std::shared_ptr<const policy::PolicySet> set_of(const TestFile& file, const policy::PolicyTest& test,
                                                     std::vector<std::string>& problems);
 
-    // `seen(review, context)` for a review that was judged, while it lives; for coverage.
-    using Seen = std::function<void(const kube::Review& review, const policy::Context& context)>;
+    // For coverage, while the reviews live: `sent` is a Pod before its defaults were filled in, else the same as `review`.
+    using Seen = std::function<void(const kube::Review& sent, const kube::Review& review, const policy::Context& context)>;
     CaseResult run(const TestFile& file, const policy::PolicyTest& test, const policy::PolicyTestCase& test_case,
                    const policy::PolicySet& set, const Seen& seen) const;
 

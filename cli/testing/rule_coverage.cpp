@@ -46,7 +46,8 @@ void RuleCoverage::add(const policy::PolicySet& set) {
     }
 }
 
-void RuleCoverage::judged(const kube::Review& judged_review, const policy::PolicySet& set, const policy::Context& context) {
+void RuleCoverage::judged(const kube::Review& sent, const kube::Review& judged_review, const policy::PolicySet& set,
+                          const policy::Context& context) {
     add(set);
     const Bare& bare = bare_.at(&set);
     kube::Review review = judged_review;
@@ -62,7 +63,7 @@ void RuleCoverage::judged(const kube::Review& judged_review, const policy::Polic
         raise(violation.policy, violation.rule, Exercise::found);
     for (const policy::PolicySet& defaults : bare.defaults) {
         const policy::Policy& policy = defaults.policies.front();
-        if (fills(defaults, review, context)) raise(policy.name, policy.rules.front().name, Exercise::found);
+        if (fills(defaults, sent, context)) raise(policy.name, policy.rules.front().name, Exercise::found);
     }
 }
 

@@ -30,7 +30,8 @@ struct RuleExercise {
 class RuleCoverage {
 public:
     void add(const policy::PolicySet& set);
-    void judged(const kube::Review& review, const policy::PolicySet& set, const policy::Context& context);
+    // `sent`: a Pod before its defaults were filled in; else the same as `review`.
+    void judged(const kube::Review& sent, const kube::Review& review, const policy::PolicySet& set, const policy::Context& context);
 
     std::vector<RuleExercise> rules() const;  // in the order in which they were added
     std::size_t exercised() const;
