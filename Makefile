@@ -34,7 +34,7 @@ test: packages-build ## install what is missing, build, and run every test that 
 	@ctest --preset release -j2
 
 # --- against real things ----------------------------------------------------------------------------------------------
-.PHONY: cluster-test bench fuzz torture
+.PHONY: cluster-test bench bench-check fuzz torture
 cluster-test: build ## a real Kubernetes control plane and Flux against the release binary (needs Go 1.26 or newer)
 	@FLUXGATE=$(CURDIR)/$(binary) tests/cluster/run $(GO_TEST_FLAGS)
 
@@ -42,6 +42,9 @@ bench: packages-build packages-bench ## speed and memory, as a table and one JSO
 	@$(call configure,release)
 	@$(call compile,release)
 	@tests/bench/run
+
+bench-check: build ## check beside conftest, Kyverno and kubeconform; builds those once, in about 20 minutes (needs Go)
+	@FLUXGATE=$(CURDIR)/$(binary) tests/bench/check/run
 
 fuzz: packages-build packages-fuzz ## every parser of outside bytes under libFuzzer (FUZZ_SECONDS=60 for each target)
 	@$(call configure,fuzz)

@@ -117,7 +117,9 @@ policy::Verdict ManifestJudge::evaluate(const kube::Review& review, std::optiona
     policy::Context context{.now = options_.now, .namespace_labels = std::move(labels)};
     if (presence) context.budgets = &facts_.budgets();
     try {
-        return policy::evaluate(review, set_, context);
+        policy::Verdict verdict = policy::evaluate(review, set_, context);
+        if (options_.observe) options_.observe(review, context, verdict);
+        return verdict;
     } catch (const std::exception& exception) {  // as the webhook: our own mistake is a denial of this one, not the end of the run
         return policy::Verdict::undecided({Errc::internal, std::string("an error inside Fluxgate: ") + exception.what(), {}});
     }

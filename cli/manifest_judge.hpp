@@ -5,6 +5,7 @@
 //
 // A resource for one thread; the policy set and the facts must outlive it.
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,6 +16,7 @@
 #include "kube/manifest_object.hpp"
 #include "policy/context.hpp"
 #include "policy/policy_set.hpp"
+#include "policy/verdict.hpp"
 
 namespace fluxgate::cli {
 
@@ -22,6 +24,8 @@ struct JudgeOptions {
     RequestOptions request;
     WallTime now{};
     bool presence = true;  // also ask for what must be there besides the object: PodDisruptionBudgets
+    // Told of each review, as it is judged, before the Judged is returned: for whoever wants to know why. May be empty.
+    std::function<void(const kube::Review&, const policy::Context&, const policy::Verdict&)> observe{};
 };
 
 // A Pod goes to /mutate before it is judged: the review, with slack, as it comes back.

@@ -253,7 +253,8 @@ private:
                    fmt::format("{} (byte 0x{:02x} at offset {} of the document); save it as UTF-8 text", problem,
                                static_cast<unsigned>(parser.problem_value) & 0xffu, parser.problem_offset));
         }
-        const std::string context = parser.context ? std::string(parser.context) + ", " : std::string();
+        std::string context;
+        if (parser.context) context = fmt::format("{} that starts in line {}: ", parser.context, at(parser.context_mark).line);
         refuse(Errc::invalid_yaml, at(parser.problem_mark), context + problem);
     }
 

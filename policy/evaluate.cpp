@@ -22,9 +22,8 @@ struct LockOutcome {
     bool only_writers = true;
 };
 
-// The pod template in the requested state, or in the one before. Deletes and connections bring no workload.
+// The pod template in the requested state, or in the one before.
 std::optional<kube::PodTemplate> template_in(const kube::Review& review, kube::Json object) {
-    if (review.operation != kube::Operation::create && review.operation != kube::Operation::update) return std::nullopt;
     auto pod = kube::find_pod_template(review.resource, object);
     if (!pod || pod->spec.absent_or_null()) return std::nullopt;
     return pod;
@@ -79,14 +78,16 @@ private:
 
 class Evaluation {
 public:
-    Evaluation(const kube::Review& review, const PolicySet& set, const Context& context) : review_(review), set_(set), context_(context) {}
+    // `trace` may be null.
+    Evaluation(const kube::Review& review, const PolicySet& set, const Context& context, Trace* trace)
+        : review_(review), set_(set), context_(context), trace_(trace) {}
 
     Verdict run() {
         verdict_.assurance = read_assurance(review_.user);
         verdict_.effective = !(review_.dry_run && dry_run_stores_nothing(review_));
         set_.index.each_candidate(review_, [&](std::size_t i) {
             const Policy& policy = set_.policies[i];
-            if (policy.match.matches(review_, context_)) judge_by(policy);
+            if (policy.match.matches(review_, context_)) judge_by(policy, i);
         });
         judge_policy_config_map(review_, set_.options, context_, verdict_);
         conclude();
@@ -94,26 +95,29 @@ public:
     }
 
 private:
-    void judge_by(const Policy& policy) {
+    void judge_by(const Policy& policy, std::size_t number) {
         const Actions actions = policy.actions_for(review_.namespace_name, context_.now);
+        if (trace_) trace_->policies.push_back({number, actions, {}});
         may_be_old_ = review_.operation == kube::Operation::update && policy.match.selected_before(review_);
         for (const Rule& rule : policy.rules) {
             Findings findings(verdict_, policy.name, rule.name, action_of(actions));
+            begin_trace();
             std::visit([&](const auto& body) { judge(body, findings); }, rule.body);
             if (findings.count() > 0) excuse(policy, rule, findings);
+            end_trace(findings);
             if (findings.count() == 0) continue;
             remember(policy, actions);
             if (actions.warn) findings.each([&](const Violation& violation) { warn(policy, actions, violation); });
         }
     }
 
-    void judge(const DefaultsRule&, Findings&) {}
+    void judge(const DefaultsRule&, Findings&) { looked(Look::fills); }
 
     template <WorkloadRule R>
     void judge(const R& rule, Findings& findings) {
-        if (!R::concerns(review_)) return;
+        if (!asks_about<R>(review_)) return looked(Look::other_request);
         const kube::PodTemplate* pod = new_template_.get(review_, review_.object);
-        if (!pod) return;
+        if (!pod) return looked(Look::no_pods);
         if (const Error* shape = new_template_.misshapen()) {
             findings.add(shape->where, "something no API server stores", shape->message);
             return;
@@ -121,12 +125,14 @@ private:
         rule.judge(*pod, findings);
         if (findings.count() == 0) return;
         if (const kube::PodTemplate* filled = filled_template(*pod)) {
-            findings.withdraw();
-            rule.judge(*filled, findings);
+            take_back(findings, TakenBack::Reason::defaults, 0, [&] {
+                findings.withdraw();
+                rule.judge(*filled, findings);
+            });
         }
         if (findings.count() == 0 || !may_be_old_) return;
         const kube::PodTemplate* before = old_template_.get(review_, review_.old_object);
-        if (before && (pod->kind == "Pod" ? rule.same_inputs(*before, *pod) : same_template(*before, *pod))) findings.withdraw();
+        if (before && (pod->kind == "Pod" ? rule.same_inputs(*before, *pod) : same_template(*before, *pod))) withdraw_old(findings);
     }
 
     // A template that changes in anything makes new pods, which are judged in full: what is wrong with it is said now, where it is
@@ -149,14 +155,11 @@ private:
 
     template <ObjectRule R>
     void judge_object(const R& rule, Findings& findings) {
-        if (!R::understands(review_.resource.group, review_.resource.resource)) return;
-        const bool is_update = review_.operation == kube::Operation::update;
-        const bool of_object = review_.sub_resource.empty() && (is_update || review_.operation == kube::Operation::create);
-        // A write of the status can change labels and annotations of many kinds.
-        if (!of_object && !(review_.sub_resource == "status" && is_update)) return;
+        if (!R::understands(review_.resource.group, review_.resource.resource)) return looked(Look::other_resource);
+        if (!asks_about<R>(review_)) return looked(Look::other_request);
         rule.judge(review_, review_.object, findings);
         if (findings.count() == 0 || !may_be_old_) return;
-        if (rule.same_inputs(review_, review_.old_object, review_.object)) findings.withdraw();
+        if (rule.same_inputs(review_, review_.old_object, review_.object)) withdraw_old(findings);
     }
 
     // The template as its pods will be; nullptr if nothing will be filled in, and for Pods, which have been to /mutate already.
@@ -172,10 +175,12 @@ private:
             const Exception& exception = set_.exceptions[i];
             if (!exception.active(review_, context_.now)) continue;
             const std::size_t before = findings.count();
-            if (exception.containers.empty())
-                findings.withdraw();
-            else
-                findings.excuse([&](const Violation& violation) { return exception.excuses(violation); });
+            take_back(findings, TakenBack::Reason::exception, i, [&] {
+                if (exception.containers.empty())
+                    findings.withdraw();
+                else
+                    findings.excuse([&](const Violation& violation) { return exception.excuses(violation); });
+            });
             if (findings.count() == before) continue;
             describe(policy);
             auto& used = verdict_.exceptions;
@@ -187,11 +192,12 @@ private:
         lock_.matched = true;
         if (const WriterProfile* writer = lock.find_writer(review_, verdict_.assurance)) {
             if (verdict_.writer.empty()) verdict_.writer = writer->name;
-            return;
+            return looked(Look::writer, writer->name);
         }
         lock_.only_writers = false;
-        if (finishes_a_delete(review_)) return;
+        if (finishes_a_delete(review_)) return looked(Look::ends_delete);
         if (verdict_.effective) return lock.refuse(review_, verdict_.assurance, findings);
+        looked(Look::dry_run);
         // A dry run changes nothing: say what would happen, let it pass.
         Verdict would_be;
         Findings aside = findings.into(would_be);
@@ -200,6 +206,49 @@ private:
             if (violation.action == Action::deny) verdict_.warnings.push_back("Fluxgate would deny: " + to_string(violation));
             if (violation.action == Action::warn) verdict_.warnings.push_back(to_string(violation));
         }
+    }
+
+    void withdraw_old(Findings& findings) {
+        take_back(findings, TakenBack::Reason::old, 0, [&] { findings.withdraw(); });
+    }
+
+    // --- the trace: nothing of this without one ---
+
+    RuleTrace* rule_trace() { return trace_ ? &trace_->policies.back().rules.back() : nullptr; }
+
+    void begin_trace() {
+        if (trace_) trace_->policies.back().rules.emplace_back();
+    }
+    void looked(Look look, std::string_view writer = {}) {
+        RuleTrace* const trace = rule_trace();
+        if (!trace) return;
+        trace->look = look;
+        trace->writer = writer;
+        if (look == Look::no_pods && !kube::holds_pods(review_.resource.group, review_.resource.resource))
+            trace->look = Look::other_resource;
+    }
+    // `f` takes findings back.
+    template <class F>
+    void take_back(Findings& findings, TakenBack::Reason reason, std::size_t exception, F&& f) {
+        RuleTrace* const trace = rule_trace();
+        if (!trace) return f();
+        const std::size_t before = findings.count();
+        TakenBack taken{reason, exception, named(findings), 0};
+        f();
+        findings.each([&](const Violation& stays) { std::erase(taken.violations, stays); });
+        taken.omitted = before - findings.count() - std::min(taken.violations.size(), before - findings.count());
+        if (findings.count() != before) trace->taken_back.push_back(std::move(taken));
+    }
+    void end_trace(const Findings& findings) {
+        RuleTrace* const trace = rule_trace();
+        if (!trace) return;
+        trace->violations = named(findings);
+        trace->omitted = findings.count() - trace->violations.size();
+    }
+    static std::vector<Violation> named(const Findings& findings) {
+        std::vector<Violation> list;
+        findings.each([&](const Violation& violation) { list.push_back(violation); });
+        return list;
     }
 
     void warn(const Policy& policy, const Actions& actions, const Violation& violation) {
@@ -233,6 +282,7 @@ private:
     const kube::Review& review_;
     const PolicySet& set_;
     const Context& context_;
+    Trace* const trace_;
     Verdict verdict_;
     LockOutcome lock_;
     bool may_be_old_ = false;  // what the policy at hand finds can have been there before this write
@@ -245,7 +295,12 @@ private:
 }  // namespace
 
 Verdict evaluate(const kube::Review& review, const PolicySet& set, const Context& context) {
-    return Evaluation(review, set, context).run();
+    return Evaluation(review, set, context, nullptr).run();
+}
+
+Verdict evaluate(const kube::Review& review, const PolicySet& set, const Context& context, Trace& trace) {
+    trace = {};
+    return Evaluation(review, set, context, &trace).run();
 }
 
 }  // namespace fluxgate::policy

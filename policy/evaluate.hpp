@@ -6,6 +6,7 @@
 #include "kube/admission_review.hpp"
 #include "policy/context.hpp"
 #include "policy/policy_set.hpp"
+#include "policy/trace.hpp"
 #include "policy/verdict.hpp"
 
 namespace fluxgate::policy {
@@ -13,5 +14,8 @@ namespace fluxgate::policy {
 // Judges one review by every policy of the set and finds all violations, not the first. The views in the verdict live as
 // long as the set.
 Verdict evaluate(const kube::Review& review, const PolicySet& set, const Context& context);
+
+// The same, and writes down the way there (trace.hpp).
+Verdict evaluate(const kube::Review& review, const PolicySet& set, const Context& context, Trace& trace);
 
 }  // namespace fluxgate::policy

@@ -50,6 +50,33 @@ bool Glob::matches(std::string_view name) const {
     return p == pattern_.size();
 }
 
+// A star stands for texts with characters that no other pattern has, so only a star takes it in: as if it were such a character.
+bool covers(const Glob& wide, const Glob& narrow) { return wide.matches(narrow.text()); }
+
+bool can_meet(const Glob& left, const Glob& right) {
+    const std::string& l = left.text();
+    const std::string& r = right.text();
+    // From the end: is there a text that both suffixes match?
+    std::vector<bool> below(r.size() + 1);
+    std::vector<bool> row(r.size() + 1);
+    for (std::size_t i = l.size() + 1; i-- > 0;) {
+        const bool left_ends = i == l.size();
+        for (std::size_t j = r.size() + 1; j-- > 0;) {
+            const bool right_ends = j == r.size();
+            if (left_ends && right_ends)
+                row[j] = true;
+            else if (!left_ends && l[i] == '*')
+                row[j] = below[j] || (!right_ends && row[j + 1]);
+            else if (!right_ends && r[j] == '*')
+                row[j] = row[j + 1] || (!left_ends && below[j]);
+            else
+                row[j] = !left_ends && !right_ends && l[i] == r[j] && below[j + 1];
+        }
+        std::swap(row, below);
+    }
+    return below[0];
+}
+
 bool any_matches(const std::vector<Glob>& patterns, std::string_view name) {
     return std::any_of(patterns.begin(), patterns.end(), [&](const Glob& glob) { return glob.matches(name); });
 }

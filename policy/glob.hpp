@@ -27,6 +27,10 @@ private:
     std::string pattern_;
 };
 
+// Does `wide` match every name that `narrow` matches? And is there a name that both match?
+bool covers(const Glob& wide, const Glob& narrow);
+bool can_meet(const Glob& left, const Glob& right);
+
 // True if any pattern matches.
 bool any_matches(const std::vector<Glob>& patterns, std::string_view name);
 

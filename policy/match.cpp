@@ -44,18 +44,34 @@ bool Subject::is(const kube::UserInfo& user) const {
     return false;
 }
 
+std::string_view to_string(Condition condition) {
+    switch (condition) {
+        case Condition::namespaces: return "namespaces";
+        case Condition::exclude_namespaces: return "excludeNamespaces";
+        case Condition::namespace_selector: return "namespaceSelector";
+        case Condition::object_selector: return "objectSelector";
+        case Condition::names: return "names";
+        case Condition::resource_rules: return "resourceRules";
+        case Condition::exclude_resource_rules: return "excludeResourceRules";
+        case Condition::subjects: return "subjects";
+        case Condition::exclude_subjects: return "excludeSubjects";
+    }
+    return "?";
+}
+
 // The cheap and telling conditions first.
-bool Match::matches(const kube::Review& review, const Context& context) const {
-    if (!namespaces.empty() && !any_matches(namespaces, review.namespace_name)) return false;
-    if (any_matches(exclude_namespaces, review.namespace_name)) return false;
+std::optional<Condition> Match::mismatch(const kube::Review& review, const Context& context) const {
+    if (!namespaces.empty() && !any_matches(namespaces, review.namespace_name)) return Condition::namespaces;
+    if (any_matches(exclude_namespaces, review.namespace_name)) return Condition::exclude_namespaces;
     const auto covers = [&](const ResourceRule& rule) { return rule.matches(review); };
-    if (!resource_rules.empty() && std::none_of(resource_rules.begin(), resource_rules.end(), covers)) return false;
-    if (std::any_of(exclude_resource_rules.begin(), exclude_resource_rules.end(), covers)) return false;
-    if (!names.empty() && !any_matches_name(names, review)) return false;
-    if (!subjects.empty() && !any_is(subjects, review.user)) return false;
-    if (any_is(exclude_subjects, review.user)) return false;
-    if (object_selector && !selects_object(*object_selector, review)) return false;
-    return !namespace_selector || selects_namespace(*namespace_selector, review, context);
+    if (!resource_rules.empty() && std::none_of(resource_rules.begin(), resource_rules.end(), covers)) return Condition::resource_rules;
+    if (std::any_of(exclude_resource_rules.begin(), exclude_resource_rules.end(), covers)) return Condition::exclude_resource_rules;
+    if (!names.empty() && !any_matches_name(names, review)) return Condition::names;
+    if (!subjects.empty() && !any_is(subjects, review.user)) return Condition::subjects;
+    if (any_is(exclude_subjects, review.user)) return Condition::exclude_subjects;
+    if (object_selector && !selects_object(*object_selector, review)) return Condition::object_selector;
+    if (namespace_selector && !selects_namespace(*namespace_selector, review, context)) return Condition::namespace_selector;
+    return std::nullopt;
 }
 
 bool Match::selected_before(const kube::Review& review) const {

@@ -26,6 +26,20 @@ struct Subject {
     bool is(const kube::UserInfo& user) const;
 };
 
+// The conditions of a match, by the names of their fields.
+enum class Condition : std::uint8_t {
+    namespaces,
+    exclude_namespaces,
+    namespace_selector,
+    object_selector,
+    names,
+    resource_rules,
+    exclude_resource_rules,
+    subjects,
+    exclude_subjects,
+};
+std::string_view to_string(Condition condition);  // "namespaces", "excludeNamespaces", …
+
 struct Match {
     std::vector<Glob> namespaces;  // on the name, so that relabelling is no escape
     std::vector<Glob> exclude_namespaces;
@@ -40,7 +54,9 @@ struct Match {
     std::vector<Subject> subjects;
     std::vector<Subject> exclude_subjects;
 
-    bool matches(const kube::Review& review, const Context& context) const;
+    bool matches(const kube::Review& review, const Context& context) const { return !mismatch(review, context); }
+    // The first condition that says no, nullopt if the request is meant. Allocates nothing.
+    std::optional<Condition> mismatch(const kube::Review& review, const Context& context) const;
     // Was the object as it is stored already meant, as far as its labels decide? If not, an update brings it in like a new one.
     bool selected_before(const kube::Review& review) const;
 };

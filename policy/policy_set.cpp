@@ -8,11 +8,16 @@
 namespace fluxgate::policy {
 
 Actions Policy::actions_for(std::string_view namespace_name, WallTime now) const {
-    const auto found = std::find_if(namespace_actions.begin(), namespace_actions.end(),
-                                    [&](const NamespaceActions& entry) { return any_matches(entry.namespaces, namespace_name); });
-    const Actions chosen = found == namespace_actions.end() ? actions : found->actions;
+    const NamespaceActions* entry = actions_entry(namespace_name);
+    const Actions chosen = entry ? entry->actions : actions;
     if (chosen.deny && enforce_from && now < *enforce_from) return {.deny = false, .warn = true, .audit = true, .deny_later = true};
     return chosen;
+}
+
+const NamespaceActions* Policy::actions_entry(std::string_view namespace_name) const {
+    const auto found = std::find_if(namespace_actions.begin(), namespace_actions.end(),
+                                    [&](const NamespaceActions& entry) { return any_matches(entry.namespaces, namespace_name); });
+    return found == namespace_actions.end() ? nullptr : &*found;
 }
 
 bool Exception::active(const kube::Review& review, WallTime now) const {
@@ -51,6 +56,18 @@ bool understands(const RuleBody& body, std::string_view group, std::string_view 
                 return Body::understands(group, resource);
             else
                 return true;  // the lock
+        },
+        body);
+}
+
+bool looks_at(const RuleBody& body, const kube::Review& review) {
+    if (!understands(body, review.resource.group, review.resource.resource)) return false;
+    return std::visit(
+        [&]<class Body>(const Body&) {
+            if constexpr (WorkloadRule<Body> || ObjectRule<Body>)
+                return asks_about<Body>(review);
+            else
+                return true;  // the lock; the defaults, which POST /mutate and templates ask for
         },
         body);
 }

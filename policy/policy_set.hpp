@@ -54,6 +54,9 @@ inline std::string_view type_of(const RuleBody& body) { return kRuleTypes[body.i
 // Can the rule have anything to say about objects of that resource?
 bool understands(const RuleBody& body, std::string_view group, std::string_view resource);
 
+// Will the rule look at such a request, as far as resource, subresource and operation decide? If not, it finds nothing in it.
+bool looks_at(const RuleBody& body, const kube::Review& review);
+
 // Can its violations be about one container?
 bool names_containers(const RuleBody& body);
 
@@ -99,6 +102,8 @@ struct Policy {
     std::vector<Rule> rules;
 
     Actions actions_for(std::string_view namespace_name, WallTime now) const;
+    // The entry that stands in for `actions` in that namespace, nullptr if none.
+    const NamespaceActions* actions_entry(std::string_view namespace_name) const;
 };
 
 // A dated exemption from workload rules. It lets nothing through on its own: it takes back what a rule found.

@@ -66,6 +66,8 @@ struct Verdict {
     std::vector<std::string> exceptions;  // the GuardExceptions without which there would be more violations
     std::optional<Error> error;           // set when no verdict could be reached
 
+    friend bool operator==(const Verdict&, const Verdict&) = default;
+
     // The only way from an error to a verdict: a denial that says why.
     static Verdict undecided(Error error);
 };

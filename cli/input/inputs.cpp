@@ -49,6 +49,17 @@ bool changes_manifests(kube::Json kustomization) {
     return changes;
 }
 
+// Text with {{ .Values.x }}, {{- if … }} in it.
+bool is_helm_template(std::string_view text) {
+    if (text.find('\0') != std::string_view::npos) return false;
+    for (std::size_t at = text.find("{{"); at != std::string_view::npos; at = text.find("{{", at + 1)) {
+        const std::size_t end = text.find("}}", at);
+        const std::size_t line_end = text.find('\n', at);
+        if (end < line_end) return true;
+    }
+    return false;
+}
+
 std::string reason(int error) { return std::strerror(error); }
 
 }  // namespace
@@ -183,7 +194,7 @@ struct Inputs::State {
     static void report(const kube::ReadProblem& problem, const DocumentText& document, const std::string& shown,
                        const InputEvents& events) {
         const Place place{shown, problem.position};
-        if (document.text.find("{{") == std::string_view::npos) return events.problem(Level::error, place, problem.message);
+        if (!is_helm_template(document.text)) return events.problem(Level::error, place, problem.message);
         events.problem(Level::not_judged, place, "a template that is not rendered (it holds {{): helm template CHART | fluxgate check -");
     }
 

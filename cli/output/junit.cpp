@@ -136,7 +136,11 @@ private:
         } else if (const Finding* denied = first(judged, Level::deny)) {
             ++suite_.failures;
             std::string body = body_of(judged, {Level::deny});
-            for (const std::string& guidance : guidance_of(judged)) body += guidance + "\n";
+            for (const std::string& guidance : guidance_of(judged)) {
+                each_line(guidance, [&](std::string_view line) {
+                    if (body.size() < 2 * kBodyBytesMax) body += visible(line, kTextMax) + "\n";
+                });
+            }
             inside = outcome("failure", *denied, body);
         } else if (const Finding* skipped = first(judged, Level::not_judged)) {
             ++suite_.skipped;

@@ -21,11 +21,11 @@ constexpr std::size_t kGuidanceBytesMax = 8'000;
 constexpr std::size_t kRowsOpen = 10;  // the rest is folded away
 constexpr std::size_t kCellMax = 200;
 
-// Letters, digits, spaces and what has no meaning anywhere stay.
+// What begins something in Markdown, HTML, a table or a link.
 std::string escaped(std::string_view text) {
     std::string out;
     for (const char c : text) {
-        if (std::string_view("\\`*_{}[]<>()#+!|~&@\"'$^=:-").find(c) != std::string_view::npos) {
+        if (std::string_view("\\`*_[]<>#|~&@$:").find(c) != std::string_view::npos) {
             out += fmt::format("&#{};", static_cast<int>(c));
         } else {
             out += c;
@@ -136,7 +136,7 @@ public:
             text += "\n**Not read or not judged**\n\n" + joined(problems_) + problems_.left_out("problems are");
         }
         if (!warned_.empty()) {
-            text += folded(fmt::format("{} that would pass with a warning", warned_.size()),
+            text += folded(fmt::format("{} that would pass, with a warning or a record", warned_.size()),
                            std::string(kHeader) + joined(warned_) + warned_.left_out("findings are"));
         }
         out_ << text << "\n" << escaped(summary_sentence(summary)) << "\n";

@@ -15,6 +15,7 @@ namespace fluxgate::cli {
 
 namespace {
 
+constexpr std::size_t kFileMax = 4'096;  // PATH_MAX: an annotation finds its file by the whole name
 constexpr std::size_t kNameMax = 300;
 constexpr std::size_t kTextMax = 2'000;
 
@@ -37,6 +38,7 @@ std::string visible_lines(const std::vector<std::string>& lines) {
     std::string out;
     for (const std::string& line : lines) {
         if (!out.empty()) out += '\n';
+        if (out.size() > 2 * kTextMax) return out + "…";
         out += visible(line, kTextMax);
     }
     return out;
@@ -65,7 +67,7 @@ public:
     void judged(const Judged& judged) override {
         for (const Finding& finding : judged.findings) {
             std::string line =
-                "::" + std::string(command(finding.level)) + " file=" + github_property(visible(finding.place.file, kNameMax));
+                "::" + std::string(command(finding.level)) + " file=" + github_property(visible(finding.place.file, kFileMax));
             const auto number = [&](std::string_view name, int value) {
                 if (value > 0) line.append(",").append(name).append("=").append(std::to_string(value));
             };
@@ -114,7 +116,7 @@ public:
             const auto property = [&](std::string_view name, const std::string& value) {
                 line.append(name).append("=").append(azure_property(value)).append(";");
             };
-            property("sourcepath", visible(finding.place.file, kNameMax));
+            property("sourcepath", visible(finding.place.file, kFileMax));
             if (finding.place.position.line > 0) property("linenumber", std::to_string(finding.place.position.line));
             if (finding.place.position.column > 0) property("columnnumber", std::to_string(finding.place.position.column));
             property("code", visible(rule_id(finding), kNameMax));

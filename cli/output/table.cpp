@@ -35,7 +35,7 @@ public:
             if (options_.show_allowed) write_title("allowed", Colour::green, judged);
             return;
         }
-        write_title(judged.allowed ? "allowed" : "denied", judged.allowed ? Colour::yellow : Colour::red, judged);
+        write_title(judged);
         for (const Finding& finding : judged.findings) write(finding);
         if (other_warnings) {
             for (const std::string& warning : judged.warnings) write_line("warning", Colour::yellow, visible(warning, kTextMax));
@@ -54,6 +54,13 @@ public:
     }
 
 private:
+    void write_title(const Judged& judged) {
+        if (has(judged, Level::error)) return write_title("error", Colour::red, judged);
+        if (!judged.allowed) return write_title("denied", Colour::red, judged);
+        if (has(judged, Level::not_judged)) return write_title("not judged", Colour::yellow, judged);
+        write_title("allowed", Colour::yellow, judged);
+    }
+
     // What is not an object was not judged: its problem is its title.
     void write_title(std::string_view verdict, Colour colour, const Judged& judged) {
         const std::string object = to_string(judged.object);

@@ -170,8 +170,13 @@ bool WriterIdentity::is(const kube::UserInfo& who) const {
     return std::all_of(groups.begin(), groups.end(), [&](const std::string& group) { return who.in_group(group); });
 }
 
-const WriterProfile* find_built_in_writers(std::string_view name) {
+std::span<const WriterProfile> built_in_writers() {
     static const std::array profiles{make_flux(), make_kubernetes()};
+    return profiles;
+}
+
+const WriterProfile* find_built_in_writers(std::string_view name) {
+    const auto profiles = built_in_writers();
     const auto found = std::find_if(profiles.begin(), profiles.end(), [&](const WriterProfile& profile) { return profile.name == name; });
     return found == profiles.end() ? nullptr : &*found;
 }

@@ -3,6 +3,7 @@
 // Who may write into a locked namespace, and what: writer profiles as data. This version has the built-in profiles `flux`
 // and `kubernetes`; their shape is that of the WriterProfile files to come.
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,6 +43,7 @@ struct WriterProfile {
 //               what they write on Flux's own objects
 //   kubernetes  the controllers of kube-controller-manager (run with --use-service-account-credentials), the scheduler and
 //               the kubelets, each with what it writes
+std::span<const WriterProfile> built_in_writers();
 // nullptr for another name.
 const WriterProfile* find_built_in_writers(std::string_view name);
 

@@ -38,6 +38,19 @@ concept ObjectRule = requires(const R rule, const kube::Review& review, kube::Js
     { rule.same_inputs(review, object, object) } -> std::same_as<bool>;
 };
 
+// Which requests a rule is asked about, by operation and subresource. Deletes and connections bring nothing to judge.
+template <WorkloadRule R>
+bool asks_about(const kube::Review& review) {
+    return (review.operation == kube::Operation::create || review.operation == kube::Operation::update) && R::concerns(review);
+}
+template <ObjectRule R>
+bool asks_about(const kube::Review& review) {
+    const bool is_update = review.operation == kube::Operation::update;
+    const bool of_object = review.sub_resource.empty() && (is_update || review.operation == kube::Operation::create);
+    // A write of the status can change labels and annotations of many kinds.
+    return of_object || (review.sub_resource == "status" && is_update);
+}
+
 // Both have the same containers by list and name, in the same order, and `same(Json before, Json after)` holds for each pair.
 template <class F>
 bool same_containers(const kube::PodTemplate& before, const kube::PodTemplate& after, F&& same) {
