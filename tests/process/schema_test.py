@@ -269,6 +269,14 @@ class Schema(unittest.TestCase):
                 for document in documents(text):
                     self.assertEqual(refusals(document), [])
 
+    def test_every_shipped_policy_file_names_the_schema(self):
+        shipped = [path for path in (SOURCE / "deploy").rglob("*.yaml") if "\napiVersion: fluxgate.dev/" in path.read_text()]
+        for path in shipped:
+            with self.subTest(str(path.relative_to(SOURCE))):
+                named = re.match(r"# yaml-language-server: \$schema=(\S+)\n", path.read_text())
+                self.assertTrue(named, "the first line")
+                self.assertEqual((path.parent / named.group(1)).resolve(), SOURCE / "deploy/policies/schema.json")
+
     def test_every_example_of_the_docs_is_valid(self):
         count = 0
         for page in sorted(SOURCE.glob("docs/**/*.md")) + [SOURCE / "README.md"]:
