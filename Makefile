@@ -56,7 +56,7 @@ torture: ## the long campaign; says what it holds today
 	@$(MAKE) cluster-test
 
 # --- while changing it ------------------------------------------------------------------------------------------------
-.PHONY: debug asan tsan lint format golden clean
+.PHONY: debug asan tsan lint format golden docs clean
 debug: ## build and test without optimisation
 asan: ## build and test under AddressSanitizer and UBSan
 tsan: ## build and test under ThreadSanitizer
@@ -68,6 +68,7 @@ debug asan tsan: packages-build
 lint: packages-lint ## formatting, folder directions, shell syntax; changes nothing
 	@tools/format --check
 	@python3 tests/structure/includes.py
+	@tools/field-tables --check
 	@tools/check-shell
 
 format: packages-lint ## let clang-format rewrite our C++ files
@@ -78,6 +79,10 @@ golden: packages-build ## rewrite the golden verdicts; review the diff like code
 	@$(call compile,release) --target test_policy
 	@FLUXGATE_GOLDEN_REWRITE=1 build/release/tests/test_policy "the verdicts on recorded reviews are as reviewed"
 	@git diff --stat -- tests/golden
+
+docs: ## rewrite the tables of fields in docs/ from the schema of policy files
+	@tools/field-tables
+	@git diff --stat -- docs
 
 clean: ## remove build/
 	rm -rf build
