@@ -34,7 +34,7 @@ test: packages-build ## install what is missing, build, and run every test that 
 	@ctest --preset release -j2
 
 # --- against real things ----------------------------------------------------------------------------------------------
-.PHONY: cluster-test bench fuzz torture
+.PHONY: cluster-test bench bench-check fuzz torture
 cluster-test: build ## a real Kubernetes control plane and Flux against the release binary (needs Go 1.26 or newer)
 	@FLUXGATE=$(CURDIR)/$(binary) tests/cluster/run $(GO_TEST_FLAGS)
 
@@ -42,6 +42,9 @@ bench: packages-build packages-bench ## speed and memory, as a table and one JSO
 	@$(call configure,release)
 	@$(call compile,release)
 	@tests/bench/run
+
+bench-check: build ## check beside conftest, Kyverno and kubeconform; builds those once, in about 20 minutes (needs Go)
+	@FLUXGATE=$(CURDIR)/$(binary) tests/bench/check/run
 
 fuzz: packages-build packages-fuzz ## every parser of outside bytes under libFuzzer (FUZZ_SECONDS=60 for each target)
 	@$(call configure,fuzz)
@@ -53,7 +56,7 @@ torture: ## the long campaign; says what it holds today
 	@$(MAKE) cluster-test
 
 # --- while changing it ------------------------------------------------------------------------------------------------
-.PHONY: debug asan tsan lint format golden clean
+.PHONY: debug asan tsan lint format golden docs clean
 debug: ## build and test without optimisation
 asan: ## build and test under AddressSanitizer and UBSan
 tsan: ## build and test under ThreadSanitizer
@@ -65,6 +68,7 @@ debug asan tsan: packages-build
 lint: packages-lint ## formatting, folder directions, shell syntax; changes nothing
 	@tools/format --check
 	@python3 tests/structure/includes.py
+	@tools/field-tables --check
 	@tools/check-shell
 
 format: packages-lint ## let clang-format rewrite our C++ files
@@ -75,6 +79,10 @@ golden: packages-build ## rewrite the golden verdicts; review the diff like code
 	@$(call compile,release) --target test_policy
 	@FLUXGATE_GOLDEN_REWRITE=1 build/release/tests/test_policy "the verdicts on recorded reviews are as reviewed"
 	@git diff --stat -- tests/golden
+
+docs: ## rewrite the tables of fields in docs/ from the schema of policy files
+	@tools/field-tables
+	@git diff --stat -- docs
 
 clean: ## remove build/
 	rm -rf build

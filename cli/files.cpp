@@ -38,4 +38,19 @@ Result<void> write_file(const std::filesystem::path& path, std::string_view text
     return {};
 }
 
+Result<void> replace_file(const std::filesystem::path& path, std::string_view text) {
+    std::error_code error;
+    const std::filesystem::path target = std::filesystem::canonical(path, error);
+    if (error) return fail(Errc::io, "cannot replace the file: " + error.message(), path.string());
+    const auto mode = std::filesystem::status(target, error).permissions();
+    const std::filesystem::path beside = target.string() + ".new";
+    if (auto written = write_file(beside, text, static_cast<unsigned>(mode)); !written) return written;
+    std::filesystem::permissions(beside, mode, error);  // whatever the umask took away
+    if (!error) std::filesystem::rename(beside, target, error);
+    if (!error) return {};
+    std::error_code ignored;
+    std::filesystem::remove(beside, ignored);
+    return fail(Errc::io, "cannot replace the file: " + error.message(), path.string());
+}
+
 }  // namespace fluxgate::cli

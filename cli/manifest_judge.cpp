@@ -68,8 +68,11 @@ Judged ManifestJudge::judge_object(const kube::ManifestObject& manifest, kube::J
         place.position = manifest.locate(object, text.error().where.empty() ? "." : text.error().where);
         return single(Level::error, std::move(place), text.error().message);
     }
-    // A Pod goes to /mutate before it is judged.
-    if (set_.has_defaults && object["kind"].text() == "Pod") text = with_defaults(*text);
+    if (set_.has_defaults && object["kind"].text() == "Pod") {
+        const std::string_view in = object["metadata"]["namespace"].text();
+        const auto labels = facts_.labels_of(in.empty() ? options_.request.namespace_name : in);
+        text = with_defaults(*text, reviews_, set_, {.now = options_.now, .namespace_labels = labels});
+    }
     const auto review = reviews_.read(*text);
     if (!review) return single(Level::error, std::move(place), to_string(review.error().error));
     const policy::Verdict verdict = evaluate(*review, facts_.labels_of(review->namespace_name), options_.presence);
@@ -122,11 +125,11 @@ policy::Verdict ManifestJudge::evaluate(const kube::Review& review, std::optiona
     }
 }
 
-std::string ManifestJudge::with_defaults(const std::string& review_text) {
-    const auto review = reviews_.read(review_text);
+std::string with_defaults(const std::string& review_text, kube::ReviewReader& reader, const policy::PolicySet& set,
+                          const policy::Context& context) {
+    const auto review = reader.read(review_text);
     if (!review) return kube::with_slack(review_text);
-    const auto labels = facts_.labels_of(review->namespace_name);
-    const policy::Patch patch = policy::mutate(*review, set_, {.now = options_.now, .namespace_labels = labels});
+    const policy::Patch patch = policy::mutate(*review, set, context);
     if (patch.empty()) return kube::with_slack(review_text);
     auto changed = nlohmann::json::parse(review_text);
     changed["request"]["object"] = changed["request"]["object"].patch(patch.operations());

@@ -28,6 +28,10 @@ struct JudgeOptions {
     std::function<void(const kube::Review&, const policy::Context&, const policy::Verdict&)> observe{};
 };
 
+// A Pod goes to /mutate before it is judged: the review, with slack, as it comes back.
+std::string with_defaults(const std::string& review_text, kube::ReviewReader& reader, const policy::PolicySet& set,
+                          const policy::Context& context);
+
 class ManifestJudge {
 public:
     ManifestJudge(const policy::PolicySet& set, const ClusterFacts& facts, JudgeOptions options);
@@ -42,7 +46,6 @@ public:
 private:
     Judged judge_object(const kube::ManifestObject& manifest, kube::Json object, Place place, std::optional<std::string_view> old_text);
     policy::Verdict evaluate(const kube::Review& review, std::optional<kube::Labels> labels, bool presence) const;
-    std::string with_defaults(const std::string& review_text);
 
     const policy::PolicySet& set_;
     const ClusterFacts& facts_;

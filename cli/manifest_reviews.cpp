@@ -75,7 +75,7 @@ Result<std::string> review_of(kube::Json object, std::string_view text, std::opt
 
     const bool has_object = options.operation != kube::Operation::remove;
     const bool has_old = options.operation == kube::Operation::update || options.operation == kube::Operation::remove;
-    const std::string uid = uid_of(text);
+    const std::string uid = options.uid.empty() ? uid_of(text) : options.uid;
     return kube::write_review({.uid = uid,
                                .kind = {group, version, kind},
                                .resource = {group, version, resource.resource},

@@ -22,6 +22,7 @@ struct RequestOptions {
     kube::Operation operation = kube::Operation::create;
     std::string namespace_name = "default";  // of namespaced manifests that name none
     bool dry_run = false;
+    std::string uid{};  // of the request; empty: made from the text of the object
 };
 
 // What the input itself says about the cluster: labels of its Namespaces, kinds of its CustomResourceDefinitions, its

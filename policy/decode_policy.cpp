@@ -88,15 +88,6 @@ void decode_rule(const kube::Node& item, const std::string& what, Policy& policy
     policy.rules.push_back(std::move(rule));
 }
 
-std::optional<WallTime> decode_time(Mapping& fields, std::string_view key) {
-    const std::string text = fields.string(key);
-    if (text.empty()) return std::nullopt;
-    const auto time = parse_rfc3339(text);
-    if (time) return *time;
-    fields.problem(key, time.error().message);
-    return std::nullopt;
-}
-
 bool has_lock(const Policy& policy) {
     return std::any_of(policy.rules.begin(), policy.rules.end(),
                        [](const Rule& rule) { return std::holds_alternative<LockRule>(rule.body); });
@@ -112,21 +103,6 @@ void refuse_ways_around_the_lock(const kube::Node& match, Problems& problems) {
                                  "the other rules into a policy of their own",
                                  entry.key));
     }
-}
-
-// The parts that every kind of file has; returns the name.
-std::string decode_head(Mapping& document, Problems& problems) {
-    std::string name;
-    document.string("apiVersion");
-    document.string("kind");
-    if (const kube::Node* metadata = document.required("metadata", "a mapping with a name")) {
-        Mapping fields(*metadata, "metadata", problems);
-        name = decode_name(fields, "name");
-        fields.field("labels");  // Kustomize adds them; they mean nothing to us
-        fields.field("annotations");
-        fields.finish();
-    }
-    return name;
 }
 
 std::vector<RuleReference> decode_references(Mapping& fields) {
@@ -154,6 +130,30 @@ std::vector<RuleReference> decode_references(Mapping& fields) {
 }
 
 }  // namespace
+
+std::string decode_head(Mapping& document, Problems& problems) {
+    std::string name;
+    document.string("apiVersion");
+    document.string("kind");
+    if (const kube::Node* metadata = document.required("metadata", "a mapping with a name")) {
+        Mapping fields(*metadata, "metadata", problems);
+        name = decode_name(fields, "name");
+        fields.field("labels");  // Kustomize adds them; they mean nothing to us
+        fields.field("annotations");
+        fields.finish();
+    }
+    return name;
+}
+
+std::optional<WallTime> decode_time(Mapping& fields, std::string_view key) {
+    const kube::Node* node = fields.field(key);
+    const std::string text = fields.string(key);
+    if (!node || node->kind() != kube::Node::Kind::string) return std::nullopt;
+    const auto time = parse_rfc3339(text);
+    if (time) return *time;
+    fields.problem(key, time.error().message);
+    return std::nullopt;
+}
 
 Policy decode_policy(const kube::Node& root, const CompileOptions& options, Problems& problems) {
     Policy policy;

@@ -2,7 +2,9 @@
 
 // One document of a policy file, from nodes to values, with every problem noted. Shape: docs/reference/policy-files.md.
 
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "policy/decode.hpp"
@@ -27,5 +29,11 @@ struct ExceptionFile {
 };
 
 ExceptionFile decode_exception(const kube::Node& root, const CompileOptions& options, Problems& problems);
+
+// The parts that every kind of file has; returns the name.
+std::string decode_head(Mapping& document, Problems& problems);
+
+// RFC 3339; nullopt if absent, or no time, which is a problem.
+std::optional<WallTime> decode_time(Mapping& fields, std::string_view key);
 
 }  // namespace fluxgate::policy

@@ -10,6 +10,7 @@
 #include "kube/manifest.hpp"
 #include "policy/decode_policy.hpp"
 #include "policy/policy_config_map.hpp"
+#include "policy/policy_test.hpp"
 
 namespace fluxgate::policy {
 
@@ -62,12 +63,14 @@ private:
         }
         const kube::Node* api_version = root.find("apiVersion");
         const kube::Node* kind = root.find("kind");
+        // The JSON Schema that editors read may lie beside the policies.
+        if (root.find("$schema") && !api_version && !kind) return;
         if (!api_version || api_version->text() != kApiVersion) {
             problems.add(Errc::unsupported_version, api_version ? api_version->position() : root.position(),
                          fmt::format("apiVersion: expected {}", kApiVersion));
         }
         if (!kind) {
-            problems.add(Errc::missing_field, root.position(), "kind is missing: expected GuardPolicy or GuardException");
+            problems.add(Errc::missing_field, root.position(), "kind is missing: expected GuardPolicy, GuardException or PolicyTest");
             return;
         }
         const auto index = one_of(*kind, "kind", {"GuardPolicy", "GuardException", "WriterProfile", "BreakGlass", "PolicyTest"}, problems);
@@ -80,9 +83,12 @@ private:
             expect_new_name("exception", file.exception.name, root);
             set_.exceptions.push_back(std::move(file.exception));
             references_.push_back(std::move(file.references));
+        } else if (index == 4) {
+            decode_policy_test(root, problems);
         } else if (index) {
             problems.add(Errc::not_implemented, kind->position(),
-                         fmt::format("kind {} is not implemented in this version of Fluxgate; implemented: GuardPolicy, GuardException",
+                         fmt::format("kind {} is not implemented in this version of Fluxgate; implemented: GuardPolicy, GuardException, "
+                                     "PolicyTest",
                                      kind->text()));
         }
     }

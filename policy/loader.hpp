@@ -4,6 +4,9 @@
 //
 // Strict: unknown fields, wrong types, duplicate keys and everything the schema has but this version does not implement are
 // problems. All problems of all files come in one run; a set compiles as a whole or not at all.
+//
+// PolicyTests among the files are checked and then left aside: they are no part of the set, though its digest, which is over all
+// files, changes with them. A JSON Schema (`$schema` and neither apiVersion nor kind) is for editors, and passed over.
 
 #include <filesystem>
 #include <memory>

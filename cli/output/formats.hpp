@@ -18,7 +18,7 @@ std::unique_ptr<Output> jsonl_output(std::ostream& out);
 // The document of json_output, with every string in double quotes.
 std::unique_ptr<Output> yaml_output(std::ostream& out);
 // A <testsuite> for each file, held until it is full or the next file begins, because its counts come first.
-std::unique_ptr<Output> junit_output(std::ostream& out);
+std::unique_ptr<Output> junit_output(std::ostream& out, const OutputOptions& options);
 // SARIF 2.1.0. Holds the rules and at most options.findings_max fingerprints and notifications.
 std::unique_ptr<Output> sarif_output(std::ostream& out, const OutputOptions& options);
 std::unique_ptr<Output> github_output(std::ostream& out);

@@ -90,8 +90,8 @@ std::string outcome(std::string_view element, const Finding& finding, const std:
 
 class JunitOutput final : public Output {
 public:
-    explicit JunitOutput(std::ostream& out) : out_(out) {
-        out_ << "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"fluxgate check\">\n";
+    JunitOutput(std::ostream& out, std::string_view title) : out_(out) {
+        out_ << "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites" << attribute("name", title) << ">\n";
     }
 
     void judged(const Judged& judged) override {
@@ -165,6 +165,8 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Output> junit_output(std::ostream& out) { return std::make_unique<JunitOutput>(out); }
+std::unique_ptr<Output> junit_output(std::ostream& out, const OutputOptions& options) {
+    return std::make_unique<JunitOutput>(out, options.title);
+}
 
 }  // namespace fluxgate::cli

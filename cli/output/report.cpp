@@ -58,7 +58,7 @@ std::unique_ptr<Output> make_output(Format format, std::ostream& out, const Outp
         case Format::json: return json_output(out);
         case Format::jsonl: return jsonl_output(out);
         case Format::yaml: return yaml_output(out);
-        case Format::junit: return junit_output(out);
+        case Format::junit: return junit_output(out, options);
         case Format::sarif: return sarif_output(out, options);
         case Format::github: return github_output(out);
         case Format::azuredevops: return azuredevops_output(out);

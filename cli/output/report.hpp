@@ -104,9 +104,10 @@ const std::vector<std::string>& format_names();
 Format format_named(std::string_view name);  // a name of format_names()
 
 struct OutputOptions {
-    Style style{false};                 // for the table
-    std::size_t findings_max = 25'000;  // kept by formats that need them at the end; SARIF readers take no more
-    bool show_allowed = false;          // also a line for what has no finding (table)
+    Style style{false};                    // for the table
+    std::size_t findings_max = 25'000;     // kept by formats that need them at the end; SARIF readers take no more
+    bool show_allowed = false;             // also a line for what has no finding (table)
+    std::string title = "fluxgate check";  // whose findings these are (JUnit)
 };
 
 // Writes to `out`, which must live as long.

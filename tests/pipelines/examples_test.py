@@ -119,6 +119,41 @@ class Overlays(unittest.TestCase):
         self.assertEqual((code, findings(document)), (0, []))
 
 
+class StarterPolicies(unittest.TestCase):
+    def test_their_own_tests_pass_and_leave_no_rule_out(self):
+        for folder, minimum in (("tests", "100"), ("optional/tests", "1")):
+            with self.subTest(folder):
+                done = subprocess.run([BINARY, "test", "--coverage-min", minimum, str(POLICIES / folder)], capture_output=True, text=True, timeout=SOON)
+                self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_they_match_every_production_namespace_and_no_other(self):
+        """So that a policy that is added is not forgotten: a bad Deployment, in namespaces that differ only by name."""
+        text = (RENDERED / "broken.yaml").read_text()
+        for namespace, code in (("production", 1), ("prod-eu", 1), ("preprod-eu", 0), ("production-test", 0), ("staging", 0), ("default", 0)):
+            with self.subTest(namespace):
+                self.assertEqual(check("-", text=text.replace("namespace: production", f"namespace: {namespace}"))[0], code)
+
+    def test_each_says_what_to_do_and_which_criteria_it_serves(self):
+        index = (POLICIES / "README.md").read_text()
+        for file in (*POLICIES.glob("*.yaml"), *(POLICIES / "optional").glob("*.yaml")):
+            for policy in file.read_text().split("\n---\n"):
+                name = re.search(r"^metadata:\n  name: (.*)$", policy, re.MULTILINE)[1]
+                with self.subTest(name):
+                    criteria = re.findall(r'"(PCI-DSS 4\.0|SOC 2) ([A-Z0-9.]+)"', policy)
+                    self.assertTrue(criteria)
+                    self.assertIn("  description: ", policy)
+                    self.assertTrue("  guidance: " in policy or name == "safe-defaults")  # which refuses nothing
+                    self.assertIn(f"`{name}`", index)
+                    for standard, number in criteria:
+                        self.assertRegex(index, rf"(?m)^\| {'PCI-DSS' if standard.startswith('PCI') else 'SOC 2'} {re.escape(number)} \|")
+
+    def test_a_rule_of_each_policy_has_a_row_of_criteria(self):
+        table = (POLICIES / "README.md").read_text()
+        for file in POLICIES.glob("*.yaml"):
+            for rule in re.findall(r"^  - name: (.*)$", file.read_text(), re.MULTILINE):
+                self.assertRegex(table, rf"(?m)^\|.*`{re.escape(rule)}`.*\|.*\|", rule)
+
+
 class Script(unittest.TestCase):
     """deploy/actions/check/check.sh, with its inputs as the action and the template give them."""
 
@@ -141,10 +176,10 @@ class Script(unittest.TestCase):
         path.chmod(path.stat().st_mode | stat.S_IXUSR)
         return path
 
-    def run_script(self, **inputs):
+    def run_script(self, script=SCRIPT, **inputs):
         names = {"policies": "policies", "binary": BINARY, "format": "github", **inputs}
         environment = {"PATH": f"{self.programs}:{os.environ['PATH']}", "HOME": str(self.folder), **{f"FLUXGATE_{k.upper()}": v for k, v in names.items()}}
-        return subprocess.run([str(SCRIPT)], cwd=self.repository, env=environment, capture_output=True, text=True, timeout=SOON)
+        return subprocess.run([str(script)], cwd=self.repository, env=environment, capture_output=True, text=True, timeout=SOON)
 
     def sarif_results(self, name="out/fluxgate.sarif"):
         return json.loads((self.repository / name).read_text())["runs"][0]["results"]
@@ -219,6 +254,20 @@ class Script(unittest.TestCase):
         self.assertEqual(called, ["check", "--policies", "policies", "--as", "$(touch pwned)", "--fail-on", "deny; touch pwned", "-o", "github",
                                   "--output-file", "sarif=$(touch pwned)/x", *hostile[:-1], "./--as=root"])
 
+    def test_without_a_binary_it_is_built_once_from_the_source_beside_the_script(self):
+        source = self.folder / "source"
+        shutil.copytree(SCRIPT.parent, source / "deploy/actions/check")
+        self.program("make", f"""#!/bin/sh
+            echo "$@" >>"{self.folder}/made"
+            mkdir -p "$2/build/release"
+            printf '#!/bin/sh\\necho judged\\n' >"$2/build/release/fluxgate"
+            chmod +x "$2/build/release/fluxgate"
+            echo built""")
+        for _ in range(2):
+            done = self.run_script(paths="clusters", binary="", script=source / "deploy/actions/check/check.sh")
+            self.assertEqual((done.returncode, done.stdout), (0, "judged\n"), done.stderr)
+        self.assertEqual((self.folder / "made").read_text(), f"-C {source} build\n")
+
     def test_policy_tests_run_first_and_their_failure_ends_the_run(self):
         binary = self.program("spy", f'#!/bin/sh\necho "$1" >>"{self.folder}/called"\n[ "$1" != test ] || exit 1\n')
         self.assertEqual(self.run_script(paths="clusters", tests="policies/tests", binary=str(binary)).returncode, 1)
@@ -255,7 +304,7 @@ class Definitions(unittest.TestCase):
         self.assertEqual(re.findall(r"^- id: (.*)$", hooks, re.MULTILINE), ["fluxgate-check", "fluxgate-test"])
         for command in re.findall(r"^  entry: fluxgate (.*)$", hooks, re.MULTILINE):
             done = subprocess.run([BINARY, command, "--help"], capture_output=True, text=True, timeout=SOON)
-            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn(f"Usage: fluxgate {command} ", done.stdout, done.stderr)
 
 
 if __name__ == "__main__":

@@ -164,7 +164,6 @@ TEST_CASE("each field of the schema that is not implemented is an error of its o
         {"writer fluxgate", writer("fluxgate")},
         {"WriterProfile", kind("WriterProfile")},
         {"BreakGlass", kind("BreakGlass")},
-        {"PolicyTest", kind("PolicyTest")},
     };
     for (const Row& row : rows) {
         INFO(row.name);
