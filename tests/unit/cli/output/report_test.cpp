@@ -223,6 +223,13 @@ TEST_CASE("a warning that no finding explains is in the table") {
     CHECK(sample::shown(Format::table, {.judged = {judged}}).find("Fluxgate would deny: p/r") != std::string::npos);
 }
 
+TEST_CASE("an object that passes by an exception alone is in the table") {
+    Judged judged;
+    judged.object = sample::object("v1", "Pod", "production", "a");
+    judged.exceptions = {"production/until-june"};
+    CHECK(sample::shown(Format::table, {.judged = {judged}}).starts_with("allowed Pod production/a"));
+}
+
 TEST_CASE("a SARIF fingerprint stays when lines and values move, and differs for whatever else differs") {
     const auto before = fingerprints(sample::small());
     struct Row {
