@@ -74,11 +74,12 @@ lint: packages-lint ## formatting, folder directions, shell syntax; changes noth
 format: packages-lint ## let clang-format rewrite our C++ files
 	@tools/format
 
-golden: packages-build ## rewrite the golden verdicts; review the diff like code
+golden: packages-build ## rewrite the golden verdicts and outputs; review the diff like code
 	@$(call configure,release)
-	@$(call compile,release) --target test_policy
+	@$(call compile,release) --target test_policy test_cli
 	@FLUXGATE_GOLDEN_REWRITE=1 build/release/tests/test_policy "the verdicts on recorded reviews are as reviewed"
-	@git diff --stat -- tests/golden
+	@FLUXGATE_GOLDEN_REWRITE=1 build/release/tests/test_cli "* in every format is as reviewed"
+	@git diff --stat -- tests/golden tests/unit/cli/output/golden
 
 docs: ## rewrite the tables of fields in docs/ from the schema of policy files
 	@tools/field-tables

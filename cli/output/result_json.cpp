@@ -1,5 +1,6 @@
 #include "cli/output/result_json.hpp"
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "cli/output/formats.hpp"
@@ -37,6 +38,20 @@ ordered_json problem_json(const Finding& finding) {
 ordered_json object_json(const ObjectName& object) {
     if (object.kind.empty() && object.name.empty()) return nullptr;
     return {{"apiVersion", object.api_version}, {"kind", object.kind}, {"namespace", object.namespace_name}, {"name", object.name}};
+}
+
+// JSON may hold DEL and C1 as they are, and a terminal may act on them.
+std::string without_controls(std::string json) {
+    if (json.find_first_of("\x7f\xc2") == std::string::npos) return json;
+    std::string out;
+    each_character(json, [&](const Character& character) {
+        if (is_control(character.code)) {
+            out += fmt::format("\\u{:04x}", static_cast<unsigned>(character.code));
+        } else {
+            out += character.bytes;
+        }
+    });
+    return out;
 }
 
 }  // namespace
@@ -94,7 +109,7 @@ ordered_json summary_json(const Summary& summary) {
 }
 
 std::string dump(const ordered_json& json) {
-    return without_log_commands(json.dump(-1, ' ', false, ordered_json::error_handler_t::replace), "\\u0023");
+    return without_log_commands(without_controls(json.dump(-1, ' ', false, ordered_json::error_handler_t::replace)), "\\u0023");
 }
 
 }  // namespace fluxgate::cli

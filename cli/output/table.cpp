@@ -31,7 +31,7 @@ public:
     void judged(const Judged& judged) override {
         // Warnings repeat the findings that warn; where there are none, they say something else, as that a dry run would be refused.
         const bool other_warnings = !judged.warnings.empty() && !has(judged, Level::warn);
-        if (judged.findings.empty() && judged.allowed && !other_warnings) {
+        if (judged.findings.empty() && judged.allowed && !other_warnings && judged.exceptions.empty()) {
             if (options_.show_allowed) write_title("allowed", Colour::green, judged);
             return;
         }
