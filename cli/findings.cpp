@@ -37,7 +37,7 @@ Judged judged_from(const kube::Review& review, const policy::Verdict& verdict, c
     judged.allowed = verdict.allowed;
     judged.warnings = verdict.warnings;
     judged.exceptions = verdict.exceptions;
-    if (!verdict.allowed) judged.message = webhook::write_message(review, verdict, webhook::RecordState::durable, set.options.limits);
+    judged.message = webhook::message_of_denial(review, verdict, set.options.limits);
     if (verdict.error) {
         Finding finding;
         finding.level = Level::error;

@@ -122,6 +122,11 @@ std::string write_message(const kube::Review& review, const policy::Verdict& ver
     return message.size() <= limits.message_bytes_max ? message : shortened(message, limits.message_bytes_max);
 }
 
+std::string message_of_denial(const kube::Review& review, const policy::Verdict& verdict, const Limits& limits) {
+    if (verdict.allowed) return {};
+    return write_message(review, verdict, verdict.effective ? RecordState::durable : RecordState::none, limits);
+}
+
 std::string write_answer(const kube::Review& review, const policy::Verdict& verdict, RecordState record, std::string_view policy_set,
                          const Limits& limits) {
     if (verdict.error) return write_refusal(review.uid, *verdict.error);

@@ -38,4 +38,7 @@ std::string write_refusal(std::string_view uid, const Error& error);
 // most `limits.message_bytes_max` bytes; violations are left out whole, never cut.
 std::string write_message(const kube::Review& review, const policy::Verdict& verdict, RecordState record, const Limits& limits);
 
+// The same while the log works: what a client reads. For those who judge before the write is made; empty if it is allowed.
+std::string message_of_denial(const kube::Review& review, const policy::Verdict& verdict, const Limits& limits);
+
 }  // namespace fluxgate::webhook

@@ -227,10 +227,7 @@ CaseResult TestRunner::run(const TestFile& file, const policy::PolicyTest& test,
         return stop(std::string("an error inside Fluxgate: ") + exception.what());
     }
     if (result.verdict.error) return stop(to_string(*result.verdict.error));
-    if (!result.verdict.allowed) {
-        const auto record = result.verdict.effective ? webhook::RecordState::durable : webhook::RecordState::none;
-        result.message = webhook::write_message(*review, result.verdict, record, options_.limits);
-    }
+    result.message = webhook::message_of_denial(*review, result.verdict, options_.limits);
     result.differences = policy::differences(test_case.expect, result.verdict, result.message);
     return result;
 }
