@@ -1,6 +1,7 @@
 #include "cli/manifest_reviews.hpp"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "base/digest.hpp"
 
@@ -12,6 +13,13 @@ namespace {
 std::string uid_of(std::string_view text) {
     const std::string hex = sha256_hex(text);
     return fmt::format("{}-{}-{}-{}-{}", hex.substr(0, 8), hex.substr(8, 4), hex.substr(12, 4), hex.substr(16, 4), hex.substr(20, 12));
+}
+
+// The API server clears the namespace of objects that have none (apiserver pkg/registry/rest EnsureObjectNamespaceMatchesRequestNamespace).
+std::string without_namespace(std::string_view text) {
+    auto object = nlohmann::ordered_json::parse(text);
+    object["metadata"].erase("namespace");
+    return object.dump();
 }
 
 }  // namespace
@@ -73,6 +81,12 @@ Result<std::string> review_of(kube::Json object, std::string_view text, std::opt
     else if (namespace_name.empty() && !resource.guessed)
         namespace_name = options.namespace_name;
 
+    std::string cleared;
+    std::string old_cleared;
+    if (!resource.namespaced && !metadata["namespace"].text().empty()) {
+        text = cleared = without_namespace(text);
+        if (old_text) old_text = old_cleared = without_namespace(*old_text);
+    }
     const bool has_object = options.operation != kube::Operation::remove;
     const bool has_old = options.operation == kube::Operation::update || options.operation == kube::Operation::remove;
     const std::string uid = options.uid.empty() ? uid_of(text) : options.uid;

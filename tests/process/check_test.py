@@ -196,6 +196,11 @@ class CheckTest(unittest.TestCase):
         self.assertEqual(self.rules(*words, code=0, stdin=mouse, policies=policies), [])
         self.assertEqual(self.rules(*words, code=1, stdin=mouse + "---\n" + definition, policies=policies), ["mice/only-git"])
 
+    def test_a_namespace_on_what_has_none_is_no_error(self):
+        """Charts write it, and the API server takes it away."""
+        role = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: r, namespace: production}\nrules: []\n"
+        self.assertEqual(self.rules("-", "--as", "alice", code=0, stdin=role), [])
+
     def test_pods_are_judged_as_their_defaults_leave_them(self):
         pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: production}\nspec: {containers: [{name: c, image: nginx}]}\n"
         self.assertEqual(self.rules("-", code=1, stdin=pod), ["workloads/limits"])
