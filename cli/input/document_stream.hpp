@@ -29,9 +29,11 @@ public:
 
 private:
     bool fill();
-    std::size_t find_line(std::string_view start, bool whole_word);
+    std::size_t find_boundary(std::size_t& from, bool json) const;
+    std::size_t find_next(bool json);
     std::size_t find_end_of_json(std::size_t first);
     std::size_t find_end();
+    void advance(std::size_t bytes);
     void pass_over_rest();
     std::string_view rest() const { return std::string_view(buffer_).substr(begin_); }
 
@@ -41,6 +43,7 @@ private:
     std::size_t begin_ = 0;  // of the document given out last, and what follows
     std::size_t given_ = 0;  // its size
     bool cut_ = false;       // it was longer than that
+    bool is_json_ = false;   // it begins like it
     int line_ = 1;           // at begin_
     bool ended_ = false;
     int error_ = 0;

@@ -328,6 +328,8 @@ items:
   metadata: {name: a}
 - {apiVersion: v1, kind: Secret, metadata: {name: b}, stringData: {password: "a\tb"}}
 `,
+	"a:\n  1: x\n  b: y\n  \"1\": z\n",
+	"1: a\n1.0: b\n",
 	`{
   "apiVersion": "v1",
   "kind": "Service",
