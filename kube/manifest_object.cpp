@@ -793,7 +793,7 @@ Position ManifestObject::locate(Json object, std::string_view path) const {
             if (child >= places.size()) return;
             const std::size_t mine = child;
             child += places[child].subtree;
-            if (found || step.empty() || !begins_with_step(path, step)) return;
+            if (step.empty() || !begins_with_step(path, step)) return;
             found = true;
             step_into(value, step, mine);
         };
@@ -802,6 +802,7 @@ Position ManifestObject::locate(Json object, std::string_view path) const {
         // Most members and items are told apart from the step without writing theirs: objects are large, and violations many.
         const bool is_escaped = path.find('\\') != std::string_view::npos;
         parent.each_member([&](std::string_view key, Json value) {
+            if (found) return;
             step.clear();
             if (is_escaped || path.substr(path.starts_with('.') ? 1 : std::min<std::size_t>(path.size(), 2)).starts_with(key))
                 append_field(step, key);
@@ -809,11 +810,12 @@ Position ManifestObject::locate(Json object, std::string_view path) const {
         });
         const std::string_view key = path.starts_with('[') ? path.substr(1, std::min(path.find('='), path.size()) - 1) : std::string_view{};
         parent.each_item([&](Json value) {
+            if (found) return;
             step.clear();
-            const bool by_key = !key.empty() && value[key].is_string();
-            if (by_key && (is_escaped || path.substr(std::min(path.size(), key.size() + 3)).starts_with(value[key].text())))
-                append_key(step, key, value[key].text());
-            else if (!by_key)
+            const auto name = key.empty() ? std::nullopt : value[key].string();
+            if (name && (is_escaped || path.substr(std::min(path.size(), key.size() + 3)).starts_with(*name)))
+                append_key(step, key, *name);
+            else if (!name)
                 append_index(step, index);
             ++index;
             consider(value, step);
