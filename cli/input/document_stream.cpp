@@ -8,8 +8,6 @@ namespace fluxgate::cli {
 
 namespace {
 
-constexpr std::size_t kBlockBytes = 1u << 20;
-
 constexpr std::string_view kSeparator = "---";
 
 bool ends_marker(std::string_view text, std::size_t at) {
@@ -83,7 +81,7 @@ bool DocumentStream::fill() {
         begin_ = 0;
     }
     const std::size_t before = buffer_.size();
-    buffer_.resize(before + std::max(kBlockBytes, before / 2));
+    buffer_.resize(before + std::max(block_bytes_, before / 2));
     errno = 0;
     const std::size_t got = std::fread(buffer_.data() + before, 1, buffer_.size() - before, file_);
     buffer_.resize(before + got);
@@ -114,7 +112,7 @@ std::size_t DocumentStream::find_next(bool json) {
     for (std::size_t from = 0;;) {
         if (const std::size_t found = find_boundary(from, json); found != std::string_view::npos) return found;
         if (ended_) return rest().size();
-        if (rest().size() > bytes_max_) return std::string_view::npos;
+        if (rest().size() > bytes_max_ + kSeparator.size()) return std::string_view::npos;
         fill();
     }
 }

@@ -108,7 +108,8 @@ void check_document(ManifestReader& reader, JsonReader& json, const Limits& limi
 void check_stream(std::string text, const Limits& limits, std::size_t bytes_max) {
     const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(::fmemopen(text.data(), text.size(), "rb"), &std::fclose);
     FLUXGATE_REQUIRE(file != nullptr);
-    cli::DocumentStream stream(file.get(), bytes_max);
+    constexpr std::size_t kBlock = 7;  // bytes; separators lie across blocks
+    cli::DocumentStream stream(file.get(), bytes_max, kBlock);
     ManifestReader reader(limits);
     JsonReader json(limits);
     const std::size_t lines = is_utf16(text) ? text.size() + 1 : lines_of(text);
@@ -116,8 +117,9 @@ void check_stream(std::string text, const Limits& limits, std::size_t bytes_max)
     bool cut = false;  // the one before was
     for (cli::DocumentText document; stream.next(document);) {
         FLUXGATE_REQUIRE(document.text.size() <= bytes_max);
-        // What was passed over ended with a line; the line number says which.
-        if (cut) at = std::max(at, begin_of_line(text, document.line));
+        // Behind what was passed over: somewhere in the line that is named.
+        if (cut) at = text.find(document.text, std::max(at, begin_of_line(text, document.line)));
+        FLUXGATE_REQUIRE(at != std::string::npos);
         FLUXGATE_REQUIRE(std::string_view(text).substr(at).starts_with(document.text));
         FLUXGATE_REQUIRE(document.line == 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n'));
         at += document.text.size();

@@ -14,16 +14,24 @@ namespace {
 constexpr std::size_t kRoom = 1u << 20;
 
 // LINE text, or LINE! text for the beginning of one that is too large.
-std::vector<std::string> cut(std::string text, std::size_t bytes_max = kRoom) {
+std::vector<std::string> cut_in_blocks(const std::string& text, std::size_t bytes_max, std::size_t block_bytes) {
     const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::tmpfile(), &std::fclose);
     REQUIRE(std::fwrite(text.data(), 1, text.size(), file.get()) == text.size());
     std::rewind(file.get());
-    DocumentStream stream(file.get(), bytes_max);
+    DocumentStream stream(file.get(), bytes_max, block_bytes);
     std::vector<std::string> documents;
     for (DocumentText document; stream.next(document);)
         documents.push_back(std::to_string(document.line) + (document.too_large ? "! " : " ") + std::string(document.text));
     CHECK(stream.failed() == 0);
     CHECK(stream.bytes_read() == text.size());
+    return documents;
+}
+
+// However many bytes are read at once.
+std::vector<std::string> cut(const std::string& text, std::size_t bytes_max = kRoom) {
+    auto documents = cut_in_blocks(text, bytes_max, DocumentStream::kBlockBytes);
+    constexpr std::size_t kShort = 200;
+    for (std::size_t block = 1; block < 8 && text.size() < kShort; ++block) CHECK(cut_in_blocks(text, bytes_max, block) == documents);
     return documents;
 }
 
