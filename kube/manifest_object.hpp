@@ -5,8 +5,10 @@
 //
 // The reader of policy files (kube/manifest.hpp) is strict; this one takes what `kubectl apply` and Flux take, and gives it the
 // meaning they give it: both read YAML with go-yaml, a port of libyaml, so libyaml reads it here, and plain scalars are resolved
-// by go-yaml's table (`yes` and `on` are booleans, 0777 is octal, a timestamp stays text; sigs.k8s.io/yaml). Anchors, aliases and
-// merge keys are legal; what they expand to is bounded. Duplicate keys are a problem, as they are to kustomize and to Flux.
+// by go-yaml's table (`yes` and `on` are booleans, 0777 is octal, a timestamp stays text; sigs.k8s.io/yaml). What is JSON is read
+// as JSON, as there. Anchors, aliases and merge keys are legal; what they expand to is bounded. Duplicate keys are a problem, as they
+// are to kustomize and to Flux. tests/manifests compares with the Go readers, and lists what differs and why.
+// Time is linear in the text and in what is written.
 //
 // libyaml lives in manifest_object.cpp only.
 

@@ -20,7 +20,11 @@ struct DocumentText {
 // A resource for one thread. `file` must be open for reading and is not closed.
 class DocumentStream {
 public:
-    DocumentStream(std::FILE* file, std::size_t bytes_max) : file_(file), bytes_max_(bytes_max) {}
+    static constexpr std::size_t kBlockBytes = 1u << 20;
+
+    // At least `block_bytes`, not none, are asked of the file at once.
+    DocumentStream(std::FILE* file, std::size_t bytes_max, std::size_t block_bytes = kBlockBytes)
+        : file_(file), bytes_max_(bytes_max), block_bytes_(block_bytes) {}
 
     // False at the end; then `failed` says whether reading failed (errno of it), or the file simply ended.
     bool next(DocumentText& document);
@@ -29,18 +33,22 @@ public:
 
 private:
     bool fill();
-    std::size_t find_line(std::string_view start, bool whole_word);
+    std::size_t find_boundary(std::size_t& from, bool json) const;
+    std::size_t find_next(bool json);
     std::size_t find_end_of_json(std::size_t first);
     std::size_t find_end();
+    void advance(std::size_t bytes);
     void pass_over_rest();
     std::string_view rest() const { return std::string_view(buffer_).substr(begin_); }
 
     std::FILE* file_;
     std::size_t bytes_max_;
+    std::size_t block_bytes_;
     std::string buffer_;
     std::size_t begin_ = 0;  // of the document given out last, and what follows
     std::size_t given_ = 0;  // its size
     bool cut_ = false;       // it was longer than that
+    bool is_json_ = false;   // it begins like it
     int line_ = 1;           // at begin_
     bool ended_ = false;
     int error_ = 0;

@@ -52,10 +52,10 @@ bool changes_manifests(kube::Json kustomization) {
 // Text with {{ .Values.x }}, {{- if … }} in it.
 bool is_helm_template(std::string_view text) {
     if (text.find('\0') != std::string_view::npos) return false;
-    for (std::size_t at = text.find("{{"); at != std::string_view::npos; at = text.find("{{", at + 1)) {
-        const std::size_t end = text.find("}}", at);
-        const std::size_t line_end = text.find('\n', at);
-        if (end < line_end) return true;
+    for (std::size_t at = text.find("{{"); at != std::string_view::npos; at = text.find("{{", at)) {
+        const std::string_view line = text.substr(at, text.find('\n', at) - at);
+        if (line.find("}}") != std::string_view::npos) return true;
+        at += line.size();
     }
     return false;
 }

@@ -82,6 +82,16 @@ TEST_CASE("plain scalars mean what go-yaml makes of them") {
              {"18446744073709551615", "18446744073709551615"},
              {"18446744073709551616", "1.8446744073709552e+19"},
              {"-9223372036854775808", "-9223372036854775808"},
+             {"1e-400", "0"},
+             {"+18446744073709551615", "1.8446744073709552e+19"},
+             {"-9223372036854775809", "-9.223372036854776e+18"},
+             {"0b-11", "-3"},
+             {"-0b-11", R"("-0b-11")"},
+             {".5_0", "0.5"},
+             {"._5", R"("._5")"},
+             {".5_", R"(".5_")"},
+             {"!!float 12", "12"},
+             {"!!merge <<", R"("<<")"},
              {"1:30", R"("1:30")"},
              {"2026-11-21", R"("2026-11-21")"},
              {"1.2.3", R"("1.2.3")"},
@@ -106,6 +116,12 @@ TEST_CASE("keys become text as in go-yaml") {
     CHECK(json_of("8080: web\ntrue: x\n'<<': why\n0x10: z\n") == R"({"8080":"web","true":"x","<<":"why","16":"z"})");
 }
 
+TEST_CASE("keys that are numbers with a fraction or exponent are written as a short float") {
+    CHECK(json_of("1.50: a\n1e5: b\n1e6: c\n16777217.5: d\n0.00001: e\n.inf: f\n-1e39: g\n.nan: h\n") ==
+          R"({"1.5":"a","100000":"b","1e+06":"c","1.6777218e+07":"d","1e-05":"e",".inf":"f","-.inf":"g",".nan":"h"})");
+    CHECK(json_of("!!float 12: a\n") == R"({"12":"a"})");
+}
+
 TEST_CASE("aliases and merge keys are expanded; what stands in the mapping wins, then the first of a list") {
     CHECK(json_of("a: &x {k: 1}\nb: *x\n") == R"({"a":{"k":1},"b":{"k":1}})");
     CHECK(json_of("base: &b {cpu: 1, memory: 2}\nmine: {<<: *b, cpu: 5}\n") ==
@@ -121,12 +137,47 @@ TEST_CASE("documents, empty documents and Lists come as objects") {
     CHECK(read("apiVersion: v1\nkind: List\nitems:\n- {a: 1}\n- {b: 2}\n").objects == std::vector<std::string>{R"({"a":1})", R"({"b":2})"});
     CHECK(read(R"({"kind":"PodList","apiVersion":"v1","items":[{"a":1}]})").objects == std::vector<std::string>{R"({"a":1})"});
     CHECK(read("kind: List\nitems: []\n").objects.empty());
+    CHECK(read("kind: List\nitems: [{a: 1}]\nitems: [{b: 1}]\n").problem.find("3:1 duplicate_key") == 0);
     CHECK(json_of("kind: AllowList\nspec: {}\n") == R"({"kind":"AllowList","spec":{}})");
 }
 
 TEST_CASE("JSON may write characters as pairs of escapes, YAML may not") {
     CHECK(json_of(R"({"a":"\ud83d\ude00 \\ud83d"})") == "{\"a\":\"\xf0\x9f\x98\x80 \\\\ud83d\"}");
+    CHECK(json_of(R"({"a":"\ud83d\ud83d\ude00\ude00"})") == "{\"a\":\"\xef\xbf\xbd\xf0\x9f\x98\x80\xef\xbf\xbd\"}");
     CHECK(read("a: \"\\ud83d\\ude00\"\n").problem.find("invalid_yaml") != std::string::npos);
+}
+
+TEST_CASE("what is JSON is read as JSON, and as YAML if it is none") {
+    struct Row {
+        std::string what;
+        std::string text;
+        std::string json;
+    };
+    const std::string long_key(2'000, 'k');
+    for (const Row& row : std::vector<Row>{
+             {"a long key", "{\"" + long_key + "\":1}", "{\"" + long_key + "\":1}"},
+             {"a colon in the next line", "{\"a\"\n:\n1}", R"({"a":1})"},
+             {"a tab before it", "\t{\"a\":1}", R"({"a":1})"},
+             {"characters that are control characters to YAML", "{\"a\":\"\x7f\xc2\x80\"}", "{\"a\":\"\\u007f\xc2\x80\"}"},
+             {"every escape", R"({"a":"\"\\\/\b\f\n\r\t\u0041\u00e9\u20ac\u0000"})",
+              "{\"a\":\"\\\"\\\\/\\u0008\\u000c\\u000a\\u000d\\u0009A\xc3\xa9\xe2\x82\xac\\u0000\"}"},
+             {"every kind of value", R"( {"a":[null,true,false,-0,1.5e3,[],{}]} )", R"({"a":[null,true,false,0,1500,[],{}]})"},
+             {"a comma too many", R"({"a":[1,2,],})", R"({"a":[1,2]})"},
+             {"a comment", "{\"a\":1} # one", R"({"a":1})"},
+             {"a number that is none in JSON", R"({"a":012})", R"({"a":10})"},
+             {"a number without a digit behind the point", R"({"a":1.})", R"({"a":1})"},
+             {"unquoted text", R"({"a":yes})", R"({"a":true})"},
+             {"a line break in a string", "{\"a\":\"x\ny\"}", R"({"a":"x y"})"},
+             {"an escape that JSON does not know", R"({"a":"\x41"})", R"({"a":"A"})"},
+         }) {
+        INFO(row.what);
+        CHECK(json_of(row.text) == row.json);
+    }
+    CHECK(located("{\n \"a\": [\n\t{\"b\": \"\xe2\x82\xac\", \"c\": 1}\n ]\n}", ".a[0].c") == "3:13");
+    CHECK(read("{\"a\":1}{\"b\":1}").problem.find("invalid_yaml") != std::string::npos);
+    CHECK(read("{\"a\":\"\xff\"}").problem.find("invalid_utf8") != std::string::npos);
+    CHECK(read("{\"a\":1,\n\"a\":2}").problem.find("2:1 duplicate_key") == 0);
+    CHECK(read("{\"a\":" + std::string(300, '[') + std::string(300, ']') + "}").problem.find("1:261 too_deep") == 0);
 }
 
 TEST_CASE("what cannot be read says where and why") {
@@ -150,6 +201,13 @@ TEST_CASE("what cannot be read says where and why") {
              {"an alias without anchor", "a: *b\n", "1:4 invalid_yaml the alias *b has no anchor before it"},
              {"an alias inside of itself", "a: &a\n  b: *a\n", "2:6 invalid_yaml the alias *a stands inside"},
              {"a merge of a scalar", "a: &a 1\nb: {<<: *a}\n", "2:9 invalid_yaml << merges mappings only"},
+             {"a merge of a list that stands elsewhere", "a: &a [{b: 1}]\nb: {<<: *a}\n", "2:9 invalid_yaml << merges mappings only"},
+             {"two merges", "a: &a {b: 1}\nb: {<<: *a, <<: *a}\n", "2:13 duplicate_key the key << stands twice"},
+             {"a tag that is not true", "a: !!int x\n", "1:4 invalid_yaml \"x\" is no integer, as the tag says"},
+             {"a null with text", "a: !!null x\n", "1:4 invalid_yaml \"x\" is no null"},
+             {"a boolean of one digit", "a: !!bool 1\n", "1:4 invalid_yaml \"1\" is no boolean"},
+             {"a float that is too long", "a: !!float 18446744073709551615\n", "is no floating-point number"},
+             {"a key of 64 bits without sign", "18446744073709551615: a\n", "1:1 invalid_yaml 18446744073709551615 is no key"},
              {"bytes that are no UTF-8", "a: \xff\n", "invalid_utf8"},
              {"control characters", std::string("a: \x01\n"), "invalid_yaml"},
              {"an anchor of another document", "a: &x 1\n---\nb: *x\n", "3:4 invalid_yaml the alias *x has no anchor"},
@@ -188,6 +246,12 @@ TEST_CASE("what would grow without end is refused") {
     CHECK(read("[1,2,3,4,5,6]", 1, small).problem.find("too_many_nodes") != std::string::npos);
     small.manifest_bytes_max = 4;
     CHECK(read("a: 12", 1, small).problem.find("too_large") != std::string::npos);
+    // A little text may ask for much in every item of a List.
+    Limits whole;
+    whole.manifest_nodes_max = 1'000;
+    std::string list = "kind: List\nx: &x [1,2,3,4,5,6,7,8,9]\nitems:\n";
+    for (int i = 0; i < 200; ++i) list += "- *x\n";
+    CHECK(read(list, 1, whole).problem.find("too_many_nodes") != std::string::npos);
     Limits bytes;
     bytes.body_bytes_max = 10'000;
     const std::string repeated = "a: &a " + std::string(5'000, 'x') + "\nb: [*a,*a,*a,*a]\n";
