@@ -89,8 +89,8 @@ public:
         }
         if (summary_.errors > 0) return kCouldNotEvaluate;
         if (flags.strict && summary_.not_judged > 0) return kCouldNotEvaluate;
-        if (summary_.objects == 0 && summary_.not_judged == 0 && !flags.allow_empty)
-            return refuse("nothing to judge in the input; --allow-empty if that is as it should be");
+        if (summary_.objects == 0 && !flags.allow_empty)
+            return refuse("nothing was judged in the input; --allow-empty if that is as it should be");
         return fails(flags.fail_on) ? kFindings : kClean;
     }
 

@@ -65,6 +65,18 @@ Judged judged_from(const kube::Review& review, const policy::Verdict& verdict, c
     return judged;
 }
 
+Judged problem_of_input(Level level, Place place, std::string message) {
+    Judged judged;
+    judged.place = place;
+    judged.allowed = level != Level::error;
+    Finding finding;
+    finding.level = level;
+    finding.place = std::move(place);
+    finding.message = std::move(message);
+    judged.findings.push_back(std::move(finding));
+    return judged;
+}
+
 std::vector<RuleInfo> rules_of(const policy::PolicySet& set) {
     std::vector<RuleInfo> rules;
     for (const policy::Policy& policy : set.policies) {

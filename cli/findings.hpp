@@ -20,6 +20,9 @@ using Locate = std::function<kube::Position(std::string_view path)>;
 Judged judged_from(const kube::Review& review, const policy::Verdict& verdict, const policy::PolicySet& set, Place place,
                    const Locate& locate = {});
 
+// A part of the input that became no object, or an object that cannot be judged.
+Judged problem_of_input(Level level, Place place, std::string message);
+
 // The rules of a set, in order.
 std::vector<RuleInfo> rules_of(const policy::PolicySet& set);
 

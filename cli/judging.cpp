@@ -1,5 +1,6 @@
 #include "cli/judging.hpp"
 
+#include <algorithm>
 #include <fstream>
 #include <iostream>
 #include <map>
@@ -8,8 +9,10 @@
 #include <tuple>
 #include <utility>
 
+#include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
+#include "cli/findings.hpp"
 #include "cli/input/inputs.hpp"
 #include "cli/manifest_judge.hpp"
 #include "policy/identities.hpp"
@@ -21,7 +24,7 @@ namespace {
 // The objects before, by kind, namespace and name.
 class OldObjects {
 public:
-    explicit OldObjects(const Limits& limits) : json_(limits) {}
+    OldObjects(const Limits& limits, std::string namespace_name) : json_(limits), namespace_name_(std::move(namespace_name)) {}
 
     void learn(const kube::ManifestObject& manifest) {
         if (auto key = key_of(manifest)) texts_[*key] = manifest.json;
@@ -39,11 +42,14 @@ private:
         if (!object || !object->is_object()) return std::nullopt;
         const kube::Json metadata = (*object)["metadata"];
         const auto text = [](kube::Json value) { return std::string(value.text()); };
-        return Key{kube::split_api_version((*object)["apiVersion"].text()).first, text((*object)["kind"]), text(metadata["namespace"]),
+        std::string in = text(metadata["namespace"]);
+        if (in.empty()) in = namespace_name_;  // what has none lands here too, on both sides
+        return Key{kube::split_api_version((*object)["apiVersion"].text()).first, text((*object)["kind"]), std::move(in),
                    text(metadata["name"])};
     }
 
     kube::JsonReader json_;
+    std::string namespace_name_;
     std::map<Key, std::string> texts_;
 };
 
@@ -53,16 +59,23 @@ kube::Operation operation_named(std::string_view name) {
     return kube::Operation::create;
 }
 
-Judged problem_as_judged(Level level, const Place& place, const std::string& message) {
-    Judged judged;
-    judged.place = place;
-    judged.allowed = level != Level::error;
-    Finding finding;
-    finding.level = level;
-    finding.place = place;
-    finding.message = message;
-    judged.findings.push_back(std::move(finding));
-    return judged;
+// The next line without its end; false at the end, and when reading fails. Of a line that is longer than any review the rest is passed
+// over: what is left is refused for its size.
+bool read_line(std::istream& stream, std::size_t bytes_max, std::string& line) {
+    line.clear();
+    std::streambuf& bytes = *stream.rdbuf();
+    bool any = false;
+    try {
+        for (int c = 0; (c = bytes.sbumpc()) != std::streambuf::traits_type::eof(); any = true) {
+            if (c == '\n') return true;
+            if (line.size() <= bytes_max) line += static_cast<char>(c);
+        }
+    } catch (const std::ios_base::failure&) {  // a folder, a failing disk
+        stream.setstate(std::ios::badbit);
+        return false;
+    }
+    stream.setstate(std::ios::eofbit);
+    return any;
 }
 
 // A judge for each set, over the same facts.
@@ -113,7 +126,7 @@ public:
                      .problem = [](Level, const Place&, const std::string&) {},
                      .wanted = &ClusterFacts::may_learn_from});
 
-        OldObjects old_objects(limits_);
+        OldObjects old_objects(limits_, flags_.namespace_name);
         if (const auto read = read_old(old_objects); !read) return tl::unexpected(read.error());
         const bool with_old = !flags_.old.empty();
         // With --old, what is not there is new.
@@ -132,7 +145,7 @@ public:
                          },
                      .problem =
                          [&](Level level, const Place& place, const std::string& message) {
-                             tell(std::vector<Judged>(sets_.size(), problem_as_judged(level, place, message)));
+                             tell(std::vector<Judged>(sets_.size(), problem_of_input(level, place, message)));
                          },
                      .progress = events_.progress});
         return inputs.files();
@@ -151,12 +164,13 @@ public:
         const ClusterFacts none(flags_.namespace_name);
         Judges judges(sets_, none, options, events_);
         int number = 0;
-        for (std::string line; std::getline(stream, line);) {
+        for (std::string line; read_line(stream, limits_.body_bytes_max, line);) {
             ++number;
             if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
             line.reserve(line.size() + kube::kJsonSlack);
             tell(judges.each([&](ManifestJudge& judge) { return std::optional(judge.judge_recorded(line, {shown, {number, 1}})); }));
         }
+        if (stream.bad() || !stream.eof()) return fail(Errc::io, fmt::format("{}: cannot be read further, behind line {}", shown, number));
         return 1;
     }
 
@@ -187,6 +201,8 @@ private:
 }  // namespace
 
 Result<std::size_t> judge_input(const JudgingFlags& flags, const std::vector<const policy::PolicySet*>& sets, const JudgingEvents& events) {
+    if (flags.old == "-" && std::find(flags.paths.begin(), flags.paths.end(), "-") != flags.paths.end())
+        return fail(Errc::invalid_argument, "standard input is named twice: as the manifests and as --old");
     if (flags.paths.empty() == flags.reviews.empty()) {
         return fail(Errc::invalid_argument, flags.paths.empty()
                                                 ? "nothing to judge: name files, folders or - (standard input), or --reviews FILE"

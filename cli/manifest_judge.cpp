@@ -13,25 +13,12 @@ namespace fluxgate::cli {
 
 namespace {
 
-Judged single(Level level, Place place, std::string message) {
-    Judged judged;
-    judged.place = place;
-    judged.allowed = level != Level::error;
-    Finding finding;
-    finding.level = level;
-    finding.place = std::move(place);
-    finding.message = std::move(message);
-    judged.findings.push_back(std::move(finding));
-    return judged;
-}
-
 // Why an object is not what the cluster will see; empty if it is.
 std::string not_judged(kube::Json object) {
     const std::string_view api_version = object["apiVersion"].text();
     const std::string_view kind = object["kind"].text();
     if (kind.starts_with("ENC[") || api_version.starts_with("ENC[")) return "encrypted by SOPS as a whole";
-    if (api_version.empty() || kind.empty())
-        return fmt::format("no Kubernetes object: it has no {}", api_version.empty() ? "apiVersion" : "kind");
+    if (api_version.empty() && kind.empty()) return "no Kubernetes object: it has no apiVersion and no kind";
     if (api_version.starts_with("kustomize.config.k8s.io/")) return "a file for kustomize: kustomize build FOLDER | fluxgate check -";
     return {};
 }
@@ -50,14 +37,14 @@ std::optional<Judged> ManifestJudge::judge(const kube::ManifestObject& manifest,
                                            std::optional<std::string_view> old_text) {
     Place place{file, manifest.position};
     const auto object = json_.read(manifest.json);
-    if (!object) return single(Level::error, std::move(place), to_string(object.error()));
+    if (!object) return problem_of_input(Level::error, std::move(place), to_string(object.error()));
     if (!object->is_object()) {
-        return single(Level::error, std::move(place), fmt::format("expected a Kubernetes object, have {}", object->type_name()));
+        return problem_of_input(Level::error, std::move(place), fmt::format("expected a Kubernetes object, have {}", object->type_name()));
     }
     const std::string_view api_version = (*object)["apiVersion"].text();
     if (api_version.starts_with("fluxgate.dev/")) return std::nullopt;
     if (api_version.starts_with("admission.k8s.io/")) return judge_recorded(manifest.json, std::move(place), &manifest);
-    if (std::string why = not_judged(*object); !why.empty()) return single(Level::not_judged, std::move(place), std::move(why));
+    if (std::string why = not_judged(*object); !why.empty()) return problem_of_input(Level::not_judged, std::move(place), std::move(why));
     return judge_object(manifest, *object, std::move(place), old_text);
 }
 
@@ -66,7 +53,7 @@ Judged ManifestJudge::judge_object(const kube::ManifestObject& manifest, kube::J
     auto text = review_of(object, manifest.json, old_text, facts_, options_.request);
     if (!text) {
         place.position = manifest.locate(object, text.error().where.empty() ? "." : text.error().where);
-        return single(Level::error, std::move(place), text.error().message);
+        return problem_of_input(Level::error, std::move(place), text.error().message);
     }
     if (set_.has_defaults && object["kind"].text() == "Pod") {
         const std::string_view in = object["metadata"]["namespace"].text();
@@ -74,7 +61,7 @@ Judged ManifestJudge::judge_object(const kube::ManifestObject& manifest, kube::J
         text = with_defaults(*text, reviews_, set_, {.now = options_.now, .namespace_labels = labels});
     }
     const auto review = reviews_.read(*text);
-    if (!review) return single(Level::error, std::move(place), to_string(review.error().error));
+    if (!review) return problem_of_input(Level::error, std::move(place), to_string(review.error().error));
     const policy::Verdict verdict = evaluate(*review, facts_.labels_of(review->namespace_name), options_.presence);
     Judged judged =
         judged_from(*review, verdict, set_, std::move(place), [&](std::string_view path) { return manifest.locate(object, path); });
@@ -91,7 +78,7 @@ Judged ManifestJudge::judge_object(const kube::ManifestObject& manifest, kube::J
 Judged ManifestJudge::judge_recorded(std::string_view text, Place place, const kube::ManifestObject* manifest) {
     const auto review = reviews_.read(text);
     if (!review) {
-        Judged judged = single(Level::error, std::move(place), to_string(review.error().error));
+        Judged judged = problem_of_input(Level::error, std::move(place), to_string(review.error().error));
         judged.recorded = true;
         judged.uid = review.error().uid;
         return judged;

@@ -17,7 +17,7 @@ std::string uid_of(std::string_view text) {
 
 // The API server clears the namespace of objects that have none (apiserver pkg/registry/rest EnsureObjectNamespaceMatchesRequestNamespace).
 std::string without_namespace(std::string_view text) {
-    auto object = nlohmann::ordered_json::parse(text);
+    auto object = nlohmann::json::parse(text);
     object["metadata"].erase("namespace");
     return object.dump();
 }
@@ -67,6 +67,10 @@ Result<std::string> review_of(kube::Json object, std::string_view text, std::opt
     if (api_version.empty() || kind.empty())
         return fail(Errc::missing_field, fmt::format("has no {}: no Kubernetes object", api_version.empty() ? "apiVersion" : "kind"));
     const kube::Json metadata = object["metadata"];
+    for (const std::string_view field : {"name", "namespace"}) {
+        if (!metadata[field].absent_or_null() && !metadata[field].is_string())
+            return fail(Errc::wrong_type, fmt::format("metadata.{} is no text: quote it", field), fmt::format(".metadata.{}", field));
+    }
     const std::string_view name = metadata["name"].text();
     if (name.empty() && metadata["generateName"].text().empty()) return fail(Errc::missing_field, "has no metadata.name", ".metadata");
 

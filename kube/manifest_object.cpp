@@ -24,8 +24,9 @@ namespace {
 // What go-yaml makes of a scalar without quotes and tag.
 struct Resolved {
     enum class Kind : std::uint8_t { string, null, boolean, integer, real } kind = Kind::string;
-    std::string text{};  // of a boolean or finite number, as JSON writes it
-    double value = 0;    // of a real number; may be infinite or none
+    std::string text{};     // of a boolean or finite number, as JSON writes it
+    double value = 0;       // of a real number; may be infinite or none
+    bool only_old = false;  // a boolean in YAML 1.1, so to kubectl; text in YAML 1.2, so to kustomize and Flux
 };
 
 bool one_of(std::string_view text, std::initializer_list<std::string_view> words) {
@@ -135,7 +136,7 @@ Resolved resolve(std::string_view text) {
         case 'n':
         case 'N':
             if (one_of(text, {"~", "null", "Null", "NULL"})) return {null};
-            if (one_of(text, {"n", "N", "no", "No", "NO"})) return {boolean, "false"};
+            if (one_of(text, {"n", "N", "no", "No", "NO"})) return {boolean, "false", 0, true};
             return {};
         case 't':
         case 'T':
@@ -147,12 +148,12 @@ Resolved resolve(std::string_view text) {
             return {};
         case 'y':
         case 'Y':
-            if (one_of(text, {"y", "Y", "yes", "Yes", "YES"})) return {boolean, "true"};
+            if (one_of(text, {"y", "Y", "yes", "Yes", "YES"})) return {boolean, "true", 0, true};
             return {};
         case 'o':
         case 'O':
-            if (one_of(text, {"on", "On", "ON"})) return {boolean, "true"};
-            if (one_of(text, {"off", "Off", "OFF"})) return {boolean, "false"};
+            if (one_of(text, {"on", "On", "ON"})) return {boolean, "true", 0, true};
+            if (one_of(text, {"off", "Off", "OFF"})) return {boolean, "false", 0, true};
             return {};
         case '.':
         case '+':
@@ -506,7 +507,11 @@ private:
         if (tag == "tag:yaml.org,2002:binary")
             refuse(Errc::invalid_yaml, at(event.start_mark), "the tag !!binary has no counterpart in JSON; write a string");
         Event& added = add(Type::scalar, scalar.anchor, at(event.start_mark));
-        added.form = form_of(scalar.style == YAML_PLAIN_SCALAR_STYLE, tag);
+        const bool is_plain = scalar.style == YAML_PLAIN_SCALAR_STYLE;
+        added.form = form_of(is_plain, tag);
+        // With this tag alone a plain scalar is text, except for the merge key.
+        if (is_plain && tag == "!" && std::string_view(reinterpret_cast<const char*>(scalar.value), scalar.length) == "<<")
+            added.form = Form::merge;
         added.begin = static_cast<std::uint32_t>(text_.size());
         added.size = static_cast<std::uint32_t>(scalar.length);
         text_.append(reinterpret_cast<const char*>(scalar.value), scalar.length);
@@ -529,41 +534,85 @@ private:
     std::uint32_t behind(std::uint32_t index) const { return events_[index].type == Type::alias ? index + 1 : events_[index].end; }
     std::uint32_t target(std::uint32_t index) const { return events_[index].type == Type::alias ? events_[index].end : index; }
 
-    std::optional<std::uint32_t> items_of_list() {
-        if (events_.front().type != Type::mapping) return std::nullopt;
-        std::optional<std::uint32_t> kind;
+    // What the items of a typed list are, where they do not say it themselves (k8s.io/apimachinery unstructured decodeToList).
+    struct ItemType {
+        std::string api_version;
+        std::string kind;
+    };
+    struct List {
+        std::uint32_t items = 0;  // the sequence
+        ItemType type;
+    };
+
+    // An object with items is a list to kubectl, kustomize and Flux (unstructured IsList), whatever its kind is called.
+    std::optional<List> list_at(std::uint32_t index) {
+        if (events_[index].type != Type::mapping) return std::nullopt;
         std::optional<std::uint32_t> items;
-        for (const Member& member : members_of(0, 0)) {
-            if (member.key == "kind") kind = target(member.value);
+        ItemType type;
+        const auto text_at = [&](std::uint32_t value) {
+            const Event& event = events_[target(value)];
+            const bool is_text = event.type == Type::scalar && resolved(event).kind == Resolved::Kind::string;
+            return is_text ? std::string(text_of(event)) : std::string();
+        };
+        for (const Member& member : members_of(index, 0)) {
+            if (member.key == "apiVersion") type.api_version = text_at(member.value);
+            if (member.key == "kind") type.kind = text_at(member.value);
             if (member.key == "items") items = target(member.value);
         }
-        if (!kind || !items || events_[*items].type != Type::sequence) return std::nullopt;
-        const Event& name = events_[*kind];
-        const bool is_list = name.type == Type::scalar && resolved(name).kind == Resolved::Kind::string && text_of(name).ends_with("List");
-        return is_list ? items : std::nullopt;
+        if (!items || events_[*items].type != Type::sequence || type.api_version.empty() || type.kind.empty()) return std::nullopt;
+        constexpr std::string_view kList = "List";
+        const bool typed = type.kind.size() > kList.size() && type.kind.ends_with(kList);
+        type.kind.resize(typed ? type.kind.size() - kList.size() : 0);
+        return List{*items, std::move(type)};
     }
 
     void write_objects(const std::function<void(ManifestObject&&)>& f) {
         if (events_.empty()) return;
-        if (const auto items = items_of_list()) {
-            for (std::uint32_t i = *items + 1; i < events_[*items].end; i = behind(i)) f(write_object(i));
-            return;
-        }
         const Event& root = events_.front();
         if (root.type == Type::scalar && resolved(root).kind == Resolved::Kind::null) return;
-        f(write_object(0));
+        write_value(0, {}, 0, f);
     }
 
-    ManifestObject write_object(std::uint32_t index) {
+    // An object, or the items of a list, which may be lists.
+    void write_value(std::uint32_t index, const ItemType& type, std::size_t depth, const std::function<void(ManifestObject&&)>& f) {
+        const auto list = list_at(target(index));
+        if (!list) return f(write_object(index, type));
+        if (depth >= kListsMax)
+            refuse(Errc::too_deep, events_[index].position, fmt::format("more than {} lists inside of each other", kListsMax));
+        for (std::uint32_t i = list->items + 1; i < events_[list->items].end; i = behind(i)) {
+            if (++written_nodes_ >= limits_.manifest_nodes_max)
+                refuse(Errc::too_many_nodes, events_[i].position, "too many items in one document, aliases expanded");
+            write_value(i, list->type, depth + 1, f);
+        }
+    }
+
+    ManifestObject write_object(std::uint32_t index, const ItemType& type) {
         ManifestObject object;
         object.position = events_[target(index)].position;
         constexpr std::size_t kUsualBytes = 24;  // of a value with its key
         object.json.reserve((events_[target(index)].end - target(index)) * kUsualBytes + kJsonSlack);
         write(index, object, 0);
+        if (!type.kind.empty()) say_type(index, type, object);
         object.json.reserve(object.json.size() + kJsonSlack);
         written_nodes_ += object.places.size();
         written_bytes_ += object.json.size();
         return object;
+    }
+
+    // Puts apiVersion and kind before the fields of an item that has neither.
+    void say_type(std::uint32_t index, const ItemType& type, ManifestObject& object) {
+        if (events_[target(index)].type != Type::mapping) return;
+        const std::vector<Member> members = members_of(target(index), 0);
+        const auto says = [](const Member& member) { return member.key == "kind" || member.key == "apiVersion"; };
+        if (std::any_of(members.begin(), members.end(), says)) return;
+        std::string fields = "\"apiVersion\":";
+        append_quoted(fields, type.api_version);
+        fields += ",\"kind\":";
+        append_quoted(fields, type.kind);
+        if (!members.empty()) fields += ',';
+        object.json.insert(1, fields);
+        object.places.insert(object.places.begin() + 1, 2, {object.position, 1});
+        object.places.front().subtree += 2;
     }
 
     // Aliases inside of what an alias repeats can multiply and nest without end: bounds on what is written, for an object and for all
@@ -612,6 +661,11 @@ private:
         using enum Resolved::Kind;
         if (event.form == Form::text || event.form == Form::merge) return {};
         Resolved value = resolve(text_of(event));
+        if (value.only_old && event.form == Form::plain) {
+            refuse(Errc::invalid_yaml, event.position,
+                   fmt::format("{} is {} to kubectl and text to Flux: write {}, or quote it if it is text", text_of(event), value.text,
+                               value.text));
+        }
         const auto expect = [&](bool agrees, std::string_view what) {
             if (!agrees) refuse(Errc::invalid_yaml, event.position, fmt::format("{} is no {}, as the tag says", quoted(head(event)), what));
         };
@@ -656,11 +710,13 @@ private:
         return key.type == Type::scalar && (key.form == Form::plain || key.form == Form::merge) && text_of(key) == "<<";
     }
 
-    // A key as JSON has it: go-yaml makes text of numbers and booleans.
+    // A key as JSON has it: go-yaml makes text of numbers and booleans. Of the words that are booleans to kubectl only (`y`), Flux makes
+    // the key that is written; nothing that is judged hangs on it.
     std::string key_of(std::uint32_t index) const {
         const Event& event = events_[target(index)];
         if (event.type != Type::scalar) refuse(Errc::invalid_yaml, events_[index].position, "a key must be a string");
         const std::string_view text = text_of(event);
+        if (event.form == Form::plain && resolve(text).only_old) return std::string(text);
         Resolved value = resolved(event);
         const auto refuse_key = [&] {
             refuse(Errc::invalid_yaml, event.position, fmt::format("{} is no key; quote it", text.empty() ? "nothing" : head(event)));
@@ -703,6 +759,8 @@ private:
         std::optional<std::uint32_t> merged;
         for (std::uint32_t i = mapping + 1; i < event.end;) {
             const std::uint32_t value = behind(i);
+            if (events_[i].type == Type::alias && is_merge_key(events_[target(i)]))
+                refuse(Errc::invalid_yaml, events_[i].position, "an alias of << as a key; write << itself");
             if (is_merge_key(events_[i])) {
                 if (merged)
                     refuse(Errc::duplicate_key, events_[i].position, "the key << stands twice; write one with a list: <<: [*a, *b]");
@@ -757,6 +815,7 @@ private:
     }
 
     static constexpr std::size_t kMergesMax = 32;
+    static constexpr std::size_t kListsMax = 32;
 
     Limits limits_;
     int line_ = 1;

@@ -5,8 +5,8 @@
 //
 // The reader of policy files (kube/manifest.hpp) is strict; this one takes what `kubectl apply` and Flux take, and gives it the
 // meaning they give it: both read YAML with go-yaml, a port of libyaml, so libyaml reads it here, and plain scalars are resolved
-// by go-yaml's table (`yes` and `on` are booleans, 0777 is octal, a timestamp stays text; sigs.k8s.io/yaml). What is JSON is read
-// as JSON, as there. Anchors, aliases and merge keys are legal; what they expand to is bounded. Duplicate keys are a problem, as they
+// by go-yaml's table (0777 is octal, a timestamp stays text; sigs.k8s.io/yaml). Where the two disagree it refuses: `yes`, `on` and the
+// like without quotes, as values, are booleans to kubectl and text to kustomize, so to Flux. What is JSON is read as JSON, as there. Anchors, aliases and merge keys are legal; what they expand to is bounded. Duplicate keys are a problem, as they
 // are to kustomize and to Flux. tests/manifests compares with the Go readers, and lists what differs and why.
 // Time is linear in the text and in what is written.
 //
@@ -51,8 +51,8 @@ public:
     ManifestReader(const ManifestReader&) = delete;
     ManifestReader& operator=(const ManifestReader&) = delete;
 
-    // f(ManifestObject&&) for the value of each document in `text`, whose first line is `line`; an item at a time for a List
-    // (kind List, or any kind ending in List with `items`). Empty documents and nulls are passed over. Values that are no mappings
+    // f(ManifestObject&&) for the value of each document in `text`, whose first line is `line`; an item at a time for lists
+    // (objects with `items`), also within lists. Empty documents and nulls are passed over. Values that are no mappings
     // are given too: the caller says what was expected. Stops at the first problem: invalid_yaml, invalid_utf8, duplicate_key, too_deep
     // (json_depth_max), too_many_nodes (json_nodes_max, aliases expanded).
     std::optional<ReadProblem> read(std::string_view text, int line, const std::function<void(ManifestObject&&)>& f);

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <optional>
 #include <set>
 
 #include <fmt/format.h>
@@ -49,13 +50,14 @@ bool changes_manifests(kube::Json kustomization) {
     return changes;
 }
 
-// Text with {{ .Values.x }}, {{- if … }} in it.
-bool is_helm_template(std::string_view text) {
-    if (text.find('\0') != std::string_view::npos) return false;
-    for (std::size_t at = text.find("{{"); at != std::string_view::npos; at = text.find("{{", at)) {
-        const std::string_view line = text.substr(at, text.find('\n', at) - at);
-        if (line.find("}}") != std::string_view::npos) return true;
-        at += line.size();
+// Is there a {{ … }} outside of comments where reading stopped, in that line or the one before?
+bool stopped_at_template(std::string_view text, int line) {
+    for (int at = 1; !text.empty() && at <= line; ++at) {
+        const std::size_t end = std::min(text.find('\n'), text.size());
+        const std::string_view written = text.substr(0, std::min(end, text.find('#')));
+        const std::size_t open = written.find("{{");
+        if (at + 1 >= line && open != std::string_view::npos && written.find("}}", open) != std::string_view::npos) return true;
+        text.remove_prefix(std::min(end + 1, text.size()));
     }
     return false;
 }
@@ -72,9 +74,28 @@ struct Inputs::State {
         Level level = Level::error;  // of the notice
         std::string notice{};
         kube::Position position{};
+        std::optional<std::size_t> put_aside{};  // in files
     };
 
     explicit State(const Limits& of) : limits(of), manifests(of), json(of) {}
+
+    // A stream that can be read once only, in a temporary file: inputs are read twice.
+    File put_aside(std::FILE* stream, const std::string& shown, std::uint64_t& bytes) {
+        File file(std::tmpfile(), &std::fclose);
+        const auto refuse = [&](std::string_view what) {
+            notice(Level::error, shown, fmt::format("cannot be put aside in a temporary file ({}): {}", what, reason(errno)));
+            return File(nullptr, &std::fclose);
+        };
+        if (!file) return refuse("creating it");
+        std::array<char, 1u << 16> block{};
+        while (const std::size_t got = std::fread(block.data(), 1, block.size(), stream)) {
+            if (std::fwrite(block.data(), 1, got, file.get()) != got) return refuse("writing");
+            bytes += got;
+        }
+        if (std::ferror(stream) != 0) return refuse("reading");
+        if (std::fflush(file.get()) != 0) return refuse("writing");
+        return file;
+    }
 
     void notice(Level level, std::string shown, std::string text) {
         sources.push_back({.path = {}, .shown = std::move(shown), .level = level, .notice = std::move(text)});
@@ -87,6 +108,7 @@ struct Inputs::State {
         if (status.type() == fs::file_type::not_found) return notice(Level::error, path, "does not exist");
         if (error) return notice(Level::error, path, error.message());
         if (fs::is_directory(status)) return add_folder(path, false);
+        if (!fs::is_regular_file(status)) return add_special_file(path);
         add_file(path);
     }
 
@@ -96,24 +118,26 @@ struct Inputs::State {
         sources.push_back({.path = path.string(), .shown = path.generic_string(), .bytes = error ? 0 : bytes});
     }
 
-    // Standard input can be read once only, and inputs are read twice.
-    void add_standard_input() {
-        if (standard_input) return;
-        standard_input = File(std::tmpfile(), &std::fclose);
-        const auto refuse = [&](std::string_view what) {
-            notice(Level::error, std::string(kStandardInput),
-                   fmt::format("cannot be put aside in a temporary file ({}): {}", what, reason(errno)));
-        };
-        if (!standard_input) return refuse("creating it");
-        std::array<char, 1u << 16> block{};
+    void add_stream(std::FILE* stream, const std::string& shown) {
         std::uint64_t bytes = 0;
-        while (const std::size_t got = std::fread(block.data(), 1, block.size(), stdin)) {
-            if (std::fwrite(block.data(), 1, got, standard_input.get()) != got) return refuse("writing");
-            bytes += got;
-        }
-        if (std::ferror(stdin) != 0) return refuse("reading");
-        if (std::fflush(standard_input.get()) != 0) return refuse("writing");
-        sources.push_back({.path = "-", .shown = std::string(kStandardInput), .bytes = bytes});
+        File file = put_aside(stream, shown, bytes);
+        if (!file) return;
+        sources.push_back({.path = shown, .shown = shown, .bytes = bytes, .put_aside = files.size()});
+        files.push_back(std::move(file));
+    }
+
+    void add_standard_input() {
+        const std::string shown(kStandardInput);
+        const auto is_it = [&](const Source& source) { return source.shown == shown; };
+        if (std::any_of(sources.begin(), sources.end(), is_it)) return notice(Level::error, shown, "standard input is named twice");
+        add_stream(stdin, shown);
+    }
+
+    // Pipes and devices: `<(kustomize build …)`.
+    void add_special_file(const std::string& path) {
+        const File file = open_file(path.c_str());
+        if (!file) return notice(Level::error, path, "cannot be read: " + reason(errno));
+        add_stream(file.get(), path);
     }
 
     // `overlay`: the folder above is one whose files kustomize changes.
@@ -127,12 +151,14 @@ struct Inputs::State {
         if (error) return notice(Level::error, folder.generic_string(), "cannot be read: " + error.message());
         std::sort(entries.begin(), entries.end());
 
-        if (std::any_of(entries.begin(), entries.end(), [](const auto& entry) { return entry.path().filename() == "Chart.yaml"; })) {
+        const auto kustomization =
+            std::find_if(entries.begin(), entries.end(), [](const auto& entry) { return is_kustomization_name(entry.path()); });
+        const bool has_chart =
+            std::any_of(entries.begin(), entries.end(), [](const auto& entry) { return entry.path().filename() == "Chart.yaml"; });
+        if (has_chart && kustomization == entries.end()) {
             return notice(Level::not_judged, folder.generic_string(),
                           fmt::format("a Helm chart that is not rendered: helm template {} | fluxgate check -", folder.generic_string()));
         }
-        const auto kustomization =
-            std::find_if(entries.begin(), entries.end(), [](const auto& entry) { return is_kustomization_name(entry.path()); });
         if (kustomization != entries.end()) {
             overlay = is_overlay(kustomization->path());
             if (overlay) {
@@ -145,9 +171,11 @@ struct Inputs::State {
 
     void add_entry(const fs::directory_entry& entry, bool overlay) {
         const fs::path& path = entry.path();
-        if (path.filename().string().starts_with('.')) return;  // .git, .github
         std::error_code error;
-        if (entry.is_directory(error)) return add_folder(path, overlay);
+        if (entry.is_directory(error)) {
+            if (!path.filename().string().starts_with('.')) add_folder(path, overlay);  // not .git, .github
+            return;
+        }
         if (overlay || is_kustomization_name(path) || !is_manifest_name(path)) return;
         if (!entry.exists(error)) return notice(Level::error, path.generic_string(), "a link to nowhere");
         if (entry.is_regular_file(error)) add_file(path);
@@ -165,16 +193,20 @@ struct Inputs::State {
         return overlay;
     }
 
+    void read_source(const Source& source, const InputEvents& events) {
+        if (!source.put_aside) return read_file(source.path, source.shown, events);
+        std::FILE* const file = files[*source.put_aside].get();
+        std::rewind(file);
+        read_stream(file, source.shown, events);
+    }
+
     void read_file(const std::string& path, const std::string& shown, const InputEvents& events) {
-        File opened{nullptr, &std::fclose};
-        std::FILE* file = standard_input.get();
-        if (path == "-") {
-            std::rewind(file);
-        } else {
-            opened = open_file(path.c_str());
-            file = opened.get();
-        }
+        const File file = open_file(path.c_str());
         if (!file) return events.problem(Level::error, {shown, {}}, "cannot be read: " + reason(errno));
+        read_stream(file.get(), shown, events);
+    }
+
+    void read_stream(std::FILE* file, const std::string& shown, const InputEvents& events) {
         DocumentStream stream(file, limits.manifest_bytes_max);
         for (DocumentText document; stream.next(document);) {
             if (document.too_large) {
@@ -194,14 +226,17 @@ struct Inputs::State {
     static void report(const kube::ReadProblem& problem, const DocumentText& document, const std::string& shown,
                        const InputEvents& events) {
         const Place place{shown, problem.position};
-        if (!is_helm_template(document.text)) return events.problem(Level::error, place, problem.message);
+        const bool from_file = shown != kStandardInput;  // what comes through a pipe was rendered
+        if (!from_file || problem.code != Errc::invalid_yaml ||
+            !stopped_at_template(document.text, problem.position.line - document.line + 1))
+            return events.problem(Level::error, place, problem.message);
         events.problem(Level::not_judged, place, "a template that is not rendered (it holds {{): helm template CHART | fluxgate check -");
     }
 
     Limits limits;
     kube::ManifestReader manifests;
     kube::JsonReader json;
-    File standard_input{nullptr, &std::fclose};
+    std::vector<File> files;  // of what was put aside
     std::vector<Source> sources;
     std::set<std::pair<dev_t, ino_t>> folders;
     std::uint64_t bytes_total = 0;
@@ -221,7 +256,7 @@ void Inputs::read(const InputEvents& events) {
         if (source.path.empty())
             events.problem(source.level, {source.shown, source.position}, source.notice);
         else
-            state_->read_file(source.path, source.shown, events);
+            state_->read_source(source, events);
         state_->bytes_before += source.bytes;
     }
 }

@@ -68,7 +68,7 @@ func TestCheckSaysWhatTheClusterWillSay(t *testing.T) {
 		text, err := os.ReadFile(filepath.Join("../pipelines/rendered", name))
 		must(t, err)
 		for _, manifest := range strings.Split(string(text), "\n---\n") {
-			manifest = strings.ReplaceAll(manifest, "namespace: production", "namespace: "+beforeMerge)
+			manifest = strings.NewReplacer("namespace: production", "namespace: "+beforeMerge, `namespace: "production"`, "namespace: "+beforeMerge).Replace(manifest)
 			if strings.Contains(manifest, "\nkind: Namespace\n") || !strings.Contains(manifest, "\nkind: ") {
 				continue // the guard of one namespace is not asked about Namespaces
 			}

@@ -89,13 +89,32 @@ func objects(value any) []any {
 	if value == nil {
 		return nil
 	}
-	if mapping, ok := value.(map[string]any); ok {
-		kind, _ := mapping["kind"].(string)
-		if items, ok := mapping["items"].([]any); ok && strings.HasSuffix(kind, "List") {
-			return items
-		}
+	list, _ := value.(map[string]any)
+	apiVersion, _ := list["apiVersion"].(string)
+	kind, _ := list["kind"].(string)
+	items, isList := list["items"].([]any)
+	if !isList || apiVersion == "" || kind == "" {
+		return []any{value}
 	}
-	return []any{value}
+	all := []any{}
+	for _, item := range items {
+		object, isObject := item.(map[string]any)
+		_, hasVersion := object["apiVersion"]
+		_, hasKind := object["kind"]
+		if kind := strings.TrimSuffix(kind, "List"); isObject && !hasVersion && !hasKind && kind != "" && strings.HasSuffix(list["kind"].(string), "List") {
+			typed := map[string]any{"apiVersion": apiVersion, "kind": kind}
+			for key, field := range object {
+				typed[key] = field
+			}
+			item = typed
+		}
+		if item == nil { // a document of nothing is passed over, an item is not
+			all = append(all, nil)
+			continue
+		}
+		all = append(all, objects(item)...)
+	}
+	return all
 }
 
 func same(left, right []any) bool {

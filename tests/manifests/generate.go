@@ -300,7 +300,7 @@ spec:
         resources:
           limits: {cpu: 100m, memory: 1Gi}
         securityContext:
-          runAsNonRoot: yes
+          runAsNonRoot: true
           runAsUser: 0777
 `,
 	`# a comment

@@ -45,6 +45,9 @@ var knownDifferences = []struct {
 	{"keys that only become the same text in JSON are refused; kubectl takes any of them", false, func(c comparison) bool {
 		return c.err == nil && strings.HasPrefix(c.ours.problem, "duplicate_key")
 	}},
+	{"words such as yes and on are refused as values, and are themselves as keys: booleans to kubectl, text to kustomize and so to Flux", false, func(c comparison) bool {
+		return (c.err == nil || strings.Contains(c.err.Error(), "already set in map")) && oldBoolean.MatchString(c.text)
+	}},
 	{"!!binary is refused: kubectl sends the decoded bytes, which is hardly meant", false, func(c comparison) bool {
 		return c.err == nil && strings.HasPrefix(c.ours.problem, "invalid_yaml") && strings.Contains(c.text, "!!binary")
 	}},
@@ -65,6 +68,9 @@ var knownDifferences = []struct {
 		return tagWithIndicator.MatchString(c.text)
 	}},
 
+	{"words such as yes and on are refused as values, and are themselves as keys", true, func(c comparison) bool {
+		return c.err == nil && oldBoolean.MatchString(c.text)
+	}},
 	{"kubectl refuses anything but a comment behind ---; we read it as YAML does", true, func(c comparison) bool {
 		return c.err != nil && strings.Contains(c.err.Error(), "invalid Yaml document separator")
 	}},
@@ -127,6 +133,7 @@ func contains(values, some []any) bool {
 }
 
 var textInBrackets = regexp.MustCompile(`(?s)[\[{].*(\?|:[,\[\]{}"':]|:$)`)
+var oldBoolean = regexp.MustCompile(`(?i)\b(y|yes|n|no|on|off)\b`)
 var tagWithIndicator = regexp.MustCompile(`![^\s]*[,\[\]{}]`)
 
 // merged gives what kubectl reads without being strict, if the strict reader found a key twice in a text with merge keys.

@@ -166,6 +166,8 @@ class CheckTest(unittest.TestCase):
         other = deployment("new", memory=None)
         self.assertEqual(self.rules("-", "--old", root / "old.yaml", code=1, stdin=other), ["workloads/limits"])
         self.assertEqual(self.check("-", "--old", root / "absent.yaml", stdin=same).returncode, 2)
+        # The namespace that is not written is the one of -n, on both sides.
+        self.assertEqual(self.rules("-", "-n", "production", "--old", root / "old.yaml", code=0, stdin=same.replace("  namespace: production\n", "")), [])
 
     def test_labels_of_namespaces_come_from_anywhere_in_the_input(self):
         namespace = "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop, labels: {team: %s}}\n"
@@ -295,6 +297,55 @@ class CheckTest(unittest.TestCase):
             (root / "ok.yaml").chmod(0)
             self.assertIn("ermission denied", json.dumps(self.judged(root / "ok.yaml", code=2)))
         self.assertEqual(self.check(root, policies=root / "absent").returncode, 2)
+
+    def test_nothing_hides_an_object(self):
+        bad = deployment(memory=None)
+        inner = "\n".join("    " + line for line in bad.splitlines())
+        nested = "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: List\n  metadata: {name: inner}\n  items:\n  -\n" + inner + "\n"
+        merged = "apiVersion: v1\nkind: List\n<<:\n  items:\n  -\n" + inner + "\n"
+        self.assertEqual(self.rules("-", code=1, stdin=nested), ["workloads/limits"])
+        self.assertEqual(self.rules("-", code=1, stdin=merged), ["workloads/limits"])
+        service = "apiVersion: v1\nkind: Service\nmetadata: {name: s, namespace: production}\nspec: {%s <<: {type: NodePort}}\n"
+        policies = self.tree(p_yaml="apiVersion: fluxgate.dev/v1alpha1\nkind: GuardPolicy\nmetadata: {name: p}\nspec:\n  rules: [{name: s, services: {denyTypes: [NodePort]}}]\n")
+        for tag in ("", "!!merge", "!"):
+            self.assertEqual(self.rules("-", code=1, stdin=service % tag, policies=policies), ["p/s"], tag)
+        # A file beside others is read, whatever it is called and whatever stands beside it.
+        root = self.tree(ok_yaml=config_map())
+        (root / ".hidden.yaml").write_text(bad)
+        self.assertEqual(self.rules(root, code=1), ["workloads/limits"])
+        root = self.tree(a_yaml=bad, Chart_yaml="name: x\n", kustomization_yaml="resources: [a.yaml]\n")
+        self.assertEqual(self.rules(root, code=1), ["workloads/limits"])
+
+    def test_braces_are_no_excuse(self):
+        """What is broken for another reason than a template is an error, whatever its comments hold."""
+        for text in ("a: 'x\n# {{ .Values }}\n", "a: 1\na: 2  # {{ }}\n", "{{ .Values.x }}\nb: {{ y }}\n"):
+            with self.subTest(text):
+                self.assertEqual(self.check("-", stdin=text + "---\n" + config_map()).returncode, 2)
+        root = self.tree(a_yaml="a: 'x\n# {{ .Values }}\n", b_yaml=config_map())
+        self.assertEqual(self.check(root).returncode, 2)
+
+    def test_streams_that_can_be_read_only_once(self):
+        root = self.tree(ok_yaml=config_map())
+        fifo = root / "pipe"
+        os.mkfifo(fifo)
+        with subprocess.Popen([BINARY, "check", "--policies", str(self.policies), "-o", "jsonl", str(root / "ok.yaml"), str(fifo)],
+                              stdout=subprocess.PIPE, text=True) as process:
+            fifo.write_text(deployment(memory=None))
+            output, _ = process.communicate(timeout=SOON)
+        self.assertEqual(process.returncode, 1, output)
+        self.assertEqual(len(output.splitlines()), 2)
+        self.assertEqual(self.check("-", "-", stdin=config_map()).returncode, 2)
+        self.assertEqual(self.check("-", "--old", "-", stdin=config_map()).returncode, 2)
+        self.assertEqual(self.check("--reviews", root, "--allow-empty").returncode, 2)
+
+    def test_what_readers_take_for_two_things_is_an_error(self):
+        for text, message in ((config_map(data="feature: on"), "true to kubectl and text to Flux"),
+                              (config_map(namespace="12"), "metadata.namespace is no text"),
+                              ("apiVersion: apps/v1\nKind: Deployment\nmetadata: {name: x}\n", "has no kind")):
+            with self.subTest(message):
+                done = self.check("-", stdin=text)
+                self.assertEqual(done.returncode, 2, done.stdout)
+                self.assertIn(message, done.stdout)
 
     def test_bombs_end_with_an_error(self):
         aliases = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
