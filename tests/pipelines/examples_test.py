@@ -126,6 +126,21 @@ class StarterPolicies(unittest.TestCase):
                 done = subprocess.run([BINARY, "test", "--coverage-min", minimum, str(POLICIES / folder)], capture_output=True, text=True, timeout=SOON)
                 self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
+    def test_a_copy_of_the_folder_still_passes_its_tests(self):
+        """As people take it: `cp -r deploy/policies policies`, into a repository that has nothing else of ours."""
+        with tempfile.TemporaryDirectory() as folder:
+            shutil.copytree(POLICIES, Path(folder) / "policies")
+            done = subprocess.run([BINARY, "test", "policies"], cwd=folder, capture_output=True, text=True, timeout=SOON)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_their_recorded_reviews_are_recordings(self):
+        """Copies, because people copy the folder. After tests/cluster/record copy them again."""
+        copies = sorted((POLICIES / "tests/objects/recorded").iterdir())
+        self.assertTrue(copies)
+        for copy in copies:
+            with self.subTest(copy.name):
+                self.assertEqual(copy.read_bytes(), (ROOT / "cli/demo/recordings" / copy.name).read_bytes())
+
     def test_they_match_every_production_namespace_and_no_other(self):
         """So that a policy that is added is not forgotten: a bad Deployment, in namespaces that differ only by name."""
         text = (RENDERED / "broken.yaml").read_text()
