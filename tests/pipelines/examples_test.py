@@ -402,6 +402,20 @@ class Definitions(unittest.TestCase):
             done = subprocess.run([BINARY, command, "--help"], capture_output=True, text=True, timeout=SOON)
             self.assertIn(f"Usage: fluxgate {command} ", done.stdout, done.stderr)
 
+    def test_the_hook_judges_a_part_of_what_is_deployed_and_takes_any_file_name(self):
+        hooks = (ROOT / ".pre-commit-hooks.yaml").read_text()
+        entry = re.search(r"^- id: fluxgate-check\n(?:  .*\n)*?  entry: fluxgate (.*)\n(?:  .*\n)*?  args: \[(.*)\]$", hooks, re.MULTILINE)
+        command = [BINARY, *entry[1].split(), *entry[2].split(", ")]
+        web = next(document for document in built("apps/production").split("---\n") if "kind: Deployment" in document)
+        with tempfile.TemporaryDirectory() as folder:
+            shutil.copytree(POLICIES, Path(folder) / "policies")
+            for name, text, code in (("web.yaml", web, 0), ("--as=alice@example.com.yaml", web, 0), ("--help.yaml", web.replace("runAsNonRoot: true", "runAsNonRoot: false"), 1)):
+                with self.subTest(name):
+                    (Path(folder) / name).write_text(text)
+                    done = subprocess.run([*command, name], cwd=folder, capture_output=True, text=True, timeout=SOON)
+                    self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+                    self.assertIn("1 object in 1 file", done.stdout)
+
 
 if __name__ == "__main__":
     unittest.main()
