@@ -416,6 +416,35 @@ class Definitions(unittest.TestCase):
                     self.assertEqual(done.returncode, code, done.stdout + done.stderr)
                     self.assertIn("1 object in 1 file", done.stdout)
 
+    def test_examples_install_the_kustomize_that_the_tests_build_by_one_checksum(self):
+        version = re.search(r"^kustomize_version=v(.*)$", (ROOT / "tests/pipelines/run").read_text(), re.MULTILINE)[1]
+        guide = (ROOT / "docs/how-to/check-before-the-merge.md").read_text()
+        texts = ((EXAMPLE / ".github/workflows/fluxgate.yaml").read_text(), (EXAMPLE / "azure-pipelines.yml").read_text(), *guide.split("\n## 4. "))
+        checksums = set()
+        for text in texts:
+            self.assertEqual(re.findall(r"KUSTOMIZE_VERSION: (.*)", text), [version])
+            checksums.update(re.findall(r"KUSTOMIZE_SHA256: ([0-9a-f]{64})\b", text))
+            self.assertIn('echo "$KUSTOMIZE_SHA256  $file" | sha256sum --check', text)
+        self.assertEqual(len(checksums), 1)
+
+    def test_the_guide_shows_the_install_step_of_the_azure_example(self):
+        step = re.search(r"^  - bash: \|\n(?:    .*\n)+", (EXAMPLE / "azure-pipelines.yml").read_text(), re.MULTILINE)[0]
+        self.assertIn(step, (ROOT / "docs/how-to/check-before-the-merge.md").read_text())
+
+    def test_the_install_step_enters_the_container_as_root_with_all_that_the_build_needs(self):
+        step = re.search(r"^  - bash: \|\n((?:      .*\n)+)", (EXAMPLE / "azure-pipelines.yml").read_text(), re.MULTILINE)[1]
+        needed = subprocess.run([str(ROOT / "tools/install-packages"), "--list", "build"], capture_output=True, text=True, check=True).stdout.split()
+        with tempfile.TemporaryDirectory() as folder:
+            docker = Path(folder) / "docker"
+            docker.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >>"{folder}/called"\n')
+            docker.chmod(0o755)
+            (Path(folder) / "fluxgate").symlink_to(ROOT)
+            text = "".join(line[6:] for line in step.splitlines(keepends=True)).replace("$(Build.SourcesDirectory)", folder)
+            subprocess.run(["bash", "-c", text], env={**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}, check=True, timeout=SOON)
+            called = (Path(folder) / "called").read_text()
+        self.assertEqual(called.count("exec\n--user\n0\n"), 2)
+        self.assertLessEqual({"git", "make", "curl", "g++", *needed}, set(called.split("\n")))
+
 
 if __name__ == "__main__":
     unittest.main()
