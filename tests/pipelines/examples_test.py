@@ -126,6 +126,21 @@ class StarterPolicies(unittest.TestCase):
                 done = subprocess.run([BINARY, "test", "--coverage-min", minimum, str(POLICIES / folder)], capture_output=True, text=True, timeout=SOON)
                 self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
+    def test_a_copy_of_the_folder_still_passes_its_tests(self):
+        """As people take it: `cp -r deploy/policies policies`, into a repository that has nothing else of ours."""
+        with tempfile.TemporaryDirectory() as folder:
+            shutil.copytree(POLICIES, Path(folder) / "policies")
+            done = subprocess.run([BINARY, "test", "policies"], cwd=folder, capture_output=True, text=True, timeout=SOON)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_their_recorded_reviews_are_recordings(self):
+        """Copies, because people copy the folder. After tests/cluster/record copy them again."""
+        copies = sorted((POLICIES / "tests/objects/recorded").iterdir())
+        self.assertTrue(copies)
+        for copy in copies:
+            with self.subTest(copy.name):
+                self.assertEqual(copy.read_bytes(), (ROOT / "cli/demo/recordings" / copy.name).read_bytes())
+
     def test_they_match_every_production_namespace_and_no_other(self):
         """So that a policy that is added is not forgotten: a bad Deployment, in namespaces that differ only by name."""
         text = (RENDERED / "broken.yaml").read_text()
@@ -176,9 +191,11 @@ class Script(unittest.TestCase):
         path.chmod(path.stat().st_mode | stat.S_IXUSR)
         return path
 
-    def run_script(self, script=SCRIPT, **inputs):
+    def run_script(self, script=SCRIPT, workspace="", **inputs):
         names = {"policies": "policies", "binary": BINARY, "format": "github", **inputs}
         environment = {"PATH": f"{self.programs}:{os.environ['PATH']}", "HOME": str(self.folder), **{f"FLUXGATE_{k.upper()}": v for k, v in names.items()}}
+        if workspace:
+            environment["GITHUB_WORKSPACE"] = workspace
         return subprocess.run([str(script)], cwd=self.repository, env=environment, capture_output=True, text=True, timeout=SOON)
 
     def sarif_results(self, name="out/fluxgate.sarif"):
@@ -254,24 +271,103 @@ class Script(unittest.TestCase):
         self.assertEqual(called, ["check", "--policies", "policies", "--as", "$(touch pwned)", "--fail-on", "deny; touch pwned", "-o", "github",
                                   "--output-file", "sarif=$(touch pwned)/x", *hostile[:-1], "./--as=root"])
 
-    def test_without_a_binary_it_is_built_once_from_the_source_beside_the_script(self):
+    def test_without_a_binary_it_is_built_from_the_source_beside_the_script_as_it_is_now(self):
+        """Every time: an agent that keeps its checkout, and build/ in it, must not judge with the version of yesterday's ref."""
         source = self.folder / "source"
         shutil.copytree(SCRIPT.parent, source / "deploy/actions/check")
         self.program("make", f"""#!/bin/sh
             echo "$@" >>"{self.folder}/made"
             mkdir -p "$2/build/release"
-            printf '#!/bin/sh\\necho judged\\n' >"$2/build/release/fluxgate"
+            printf '#!/bin/sh\\necho judged by %s\\n' "$(cat "$2/version")" >"$2/build/release/fluxgate"
             chmod +x "$2/build/release/fluxgate"
             echo built""")
-        for _ in range(2):
+        for version in ("one", "two"):
+            (source / "version").write_text(version)
             done = self.run_script(paths="clusters", binary="", script=source / "deploy/actions/check/check.sh")
-            self.assertEqual((done.returncode, done.stdout), (0, "judged\n"), done.stderr)
-        self.assertEqual((self.folder / "made").read_text(), f"-C {source} build\n")
+            self.assertEqual((done.returncode, done.stdout), (0, f"judged by {version}\n"), done.stderr)
+        self.assertEqual((self.folder / "made").read_text(), f"-C {source} build\n" * 2)
 
-    def test_policy_tests_run_first_and_their_failure_ends_the_run(self):
-        binary = self.program("spy", f'#!/bin/sh\necho "$1" >>"{self.folder}/called"\n[ "$1" != test ] || exit 1\n')
-        self.assertEqual(self.run_script(paths="clusters", tests="policies/tests", binary=str(binary)).returncode, 1)
-        self.assertEqual((self.folder / "called").read_text(), "test\n")
+    def test_a_build_that_fails_judges_with_nothing_older(self):
+        source = self.folder / "source"
+        shutil.copytree(SCRIPT.parent, source / "deploy/actions/check")
+        self.program("make", "#!/bin/sh\nexit 1\n")
+        older = source / "build/release/fluxgate"
+        older.parent.mkdir(parents=True)
+        older.symlink_to(self.program("older", f'#!/bin/sh\ntouch "{self.folder}/ran"\n'))
+        self.assertEqual(self.run_script(paths="clusters", binary="", script=source / "deploy/actions/check/check.sh").returncode, 2)
+        self.assertFalse((self.folder / "ran").exists())
+
+    def test_policy_tests_that_fail_fail_the_run_and_manifests_are_judged_all_the_same(self):
+        for tests, check_code, code in ((0, 0, 0), (1, 0, 1), (0, 1, 1), (1, 1, 1), (2, 0, 2), (2, 1, 2), (1, 2, 2), (0, 2, 2)):
+            with self.subTest(tests=tests, check=check_code):
+                binary = self.program("spy", f'#!/bin/sh\necho "$1" >>"{self.folder}/called"\n[ "$1" = check ] && exit {check_code}\nexit {tests}\n')
+                self.assertEqual(self.run_script(paths="clusters", tests="policies/tests", binary=str(binary)).returncode, code)
+                self.assertEqual((self.folder / "called").read_text(), "test\ncheck\n")
+                (self.folder / "called").unlink()
+
+    def test_policy_tests_run_and_their_failure_leaves_the_findings_whole(self):
+        (self.repository / "policies/tests/images.yaml").write_text((POLICIES / "tests/images.yaml").read_text().replace("allowed: true", "allowed: false"))
+        done = self.run_script(paths="clusters/production", tests="policies/tests", sarif="out/fluxgate.sarif")
+        self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+        self.assertEqual(self.sarif_results(), [])
+
+    def plant(self, link):
+        """A symbolic link in the repository to something outside of it: a file for a file, a folder for a folder."""
+        outside = self.folder / "outside"
+        outside.mkdir(exist_ok=True)
+        path = self.repository / link
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.symlink_to(outside / "file" if path.suffix else outside)
+        (outside / "file").write_text("kept")
+        return outside
+
+    def test_overlays_are_built_into_a_folder_of_the_script_s_own(self):
+        """What a pull request committed there is gone, links and all; what links point at is not touched."""
+        for link in (".fluxgate/rendered/apps/production.yaml", ".fluxgate/rendered/apps", ".fluxgate/rendered", ".fluxgate"):
+            with self.subTest(link):
+                outside = self.plant(link)
+                done = self.run_script(kustomize="apps/production")
+                self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+                self.assertEqual([(path.name, path.read_text()) for path in outside.iterdir()], [("file", "kept")])
+                self.assertFalse((self.repository / link).is_symlink())
+                self.assertTrue((self.repository / ".fluxgate/rendered/apps/production.yaml").is_file())
+                shutil.rmtree(self.repository / ".fluxgate")
+
+    def test_no_file_is_written_through_a_link_that_a_pull_request_planted(self):
+        here = str(self.repository)
+        alias = self.folder / "agent/work"  # the checkout by another name
+        alias.parent.mkdir()
+        alias.symlink_to(self.repository)
+        for link, inputs in (
+                ("fluxgate.sarif", {"sarif": "fluxgate.sarif"}),
+                ("fluxgate.sarif", {"sarif": "./fluxgate.sarif"}),
+                ("fluxgate.sarif", {"sarif": f"{here}/fluxgate.sarif"}),
+                ("fluxgate.sarif", {"sarif": f"{here}/apps/../fluxgate.sarif"}),
+                ("out", {"sarif": "out/fluxgate.sarif"}),
+                ("out", {"sarif": f"{alias}/out/fluxgate.sarif", "workspace": str(alias)}),
+                ("out", {"sarif": "out/deeper/fluxgate.sarif"}),
+                ("out/deeper", {"junit": "out/deeper/fluxgate.xml"}),
+                ("out/deeper", {"junit": f"{here}/out/deeper/fluxgate.xml"}),
+                ("out/deeper", {"markdown": "out//deeper/../comment.md"}),
+                ("out/comment.md", {"markdown": "out/comment.md"}),
+                ("-out", {"markdown": "-out/comment.md"}),
+                ("built", {"rendered": "built"}),
+                ("built/apps", {"rendered": "built"}),
+                ("built/apps/production.yaml", {"rendered": "built"})):
+            with self.subTest(link=link, **inputs):
+                outside = self.plant(link)
+                done = self.run_script(kustomize="apps/production", **inputs)
+                self.assertEqual(done.returncode, 2, done.stdout + done.stderr)
+                self.assertIn("nothing is written through links", done.stderr)
+                self.assertEqual([(path.name, path.read_text()) for path in outside.iterdir()], [("file", "kept")])
+                (self.repository / link).unlink()
+
+    def test_links_of_the_machine_above_an_absolute_path_are_no_concern(self):
+        (self.folder / "temporary").mkdir()
+        (self.folder / "link").symlink_to(self.folder / "temporary")
+        done = self.run_script(paths="clusters/production", sarif=f"{self.folder}/link/reports/fluxgate.sarif")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertTrue((self.folder / "temporary/reports/fluxgate.sarif").is_file())
 
 
 class Definitions(unittest.TestCase):
@@ -305,6 +401,49 @@ class Definitions(unittest.TestCase):
         for command in re.findall(r"^  entry: fluxgate (.*)$", hooks, re.MULTILINE):
             done = subprocess.run([BINARY, command, "--help"], capture_output=True, text=True, timeout=SOON)
             self.assertIn(f"Usage: fluxgate {command} ", done.stdout, done.stderr)
+
+    def test_the_hook_judges_a_part_of_what_is_deployed_and_takes_any_file_name(self):
+        hooks = (ROOT / ".pre-commit-hooks.yaml").read_text()
+        entry = re.search(r"^- id: fluxgate-check\n(?:  .*\n)*?  entry: fluxgate (.*)\n(?:  .*\n)*?  args: \[(.*)\]$", hooks, re.MULTILINE)
+        command = [BINARY, *entry[1].split(), *entry[2].split(", ")]
+        web = next(document for document in built("apps/production").split("---\n") if "kind: Deployment" in document)
+        with tempfile.TemporaryDirectory() as folder:
+            shutil.copytree(POLICIES, Path(folder) / "policies")
+            for name, text, code in (("web.yaml", web, 0), ("--as=alice@example.com.yaml", web, 0), ("--help.yaml", web.replace("runAsNonRoot: true", "runAsNonRoot: false"), 1)):
+                with self.subTest(name):
+                    (Path(folder) / name).write_text(text)
+                    done = subprocess.run([*command, name], cwd=folder, capture_output=True, text=True, timeout=SOON)
+                    self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+                    self.assertIn("1 object in 1 file", done.stdout)
+
+    def test_examples_install_the_kustomize_that_the_tests_build_by_one_checksum(self):
+        version = re.search(r"^kustomize_version=v(.*)$", (ROOT / "tests/pipelines/run").read_text(), re.MULTILINE)[1]
+        guide = (ROOT / "docs/how-to/check-before-the-merge.md").read_text()
+        texts = ((EXAMPLE / ".github/workflows/fluxgate.yaml").read_text(), (EXAMPLE / "azure-pipelines.yml").read_text(), *guide.split("\n## 4. "))
+        checksums = set()
+        for text in texts:
+            self.assertEqual(re.findall(r"KUSTOMIZE_VERSION: (.*)", text), [version])
+            checksums.update(re.findall(r"KUSTOMIZE_SHA256: ([0-9a-f]{64})\b", text))
+            self.assertIn('echo "$KUSTOMIZE_SHA256  $file" | sha256sum --check', text)
+        self.assertEqual(len(checksums), 1)
+
+    def test_the_guide_shows_the_install_step_of_the_azure_example(self):
+        step = re.search(r"^  - bash: \|\n(?:    .*\n)+", (EXAMPLE / "azure-pipelines.yml").read_text(), re.MULTILINE)[0]
+        self.assertIn(step, (ROOT / "docs/how-to/check-before-the-merge.md").read_text())
+
+    def test_the_install_step_enters_the_container_as_root_with_all_that_the_build_needs(self):
+        step = re.search(r"^  - bash: \|\n((?:      .*\n)+)", (EXAMPLE / "azure-pipelines.yml").read_text(), re.MULTILINE)[1]
+        needed = subprocess.run([str(ROOT / "tools/install-packages"), "--list", "build"], capture_output=True, text=True, check=True).stdout.split()
+        with tempfile.TemporaryDirectory() as folder:
+            docker = Path(folder) / "docker"
+            docker.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >>"{folder}/called"\n')
+            docker.chmod(0o755)
+            (Path(folder) / "fluxgate").symlink_to(ROOT)
+            text = "".join(line[6:] for line in step.splitlines(keepends=True)).replace("$(Build.SourcesDirectory)", folder)
+            subprocess.run(["bash", "-c", text], env={**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}, check=True, timeout=SOON)
+            called = (Path(folder) / "called").read_text()
+        self.assertEqual(called.count("exec\n--user\n0\n"), 2)
+        self.assertLessEqual({"git", "make", "curl", "g++", *needed}, set(called.split("\n")))
 
 
 if __name__ == "__main__":

@@ -10,11 +10,13 @@
 #   FLUXGATE_STRICT     true: what cannot be judged, such as a HelmRelease, fails too
 #   FLUXGATE_FORMAT     what is printed: github, azuredevops, table … (default: fluxgate's own)
 #   FLUXGATE_SARIF, FLUXGATE_JUNIT, FLUXGATE_MARKDOWN   files to write as well
-#   FLUXGATE_RENDERED   where built overlays are left, for findings to point into (default .fluxgate/rendered)
+#   FLUXGATE_RENDERED   where built overlays are left, for findings to point into (default .fluxgate/rendered, removed and made anew)
 #   FLUXGATE_BINARY, FLUXGATE_BINARY_SHA256   see obtain.sh
-#   FLUXGATE_TESTS      PolicyTests to run first, a folder; empty: none
+#   FLUXGATE_TESTS      PolicyTests to run first, a folder; empty: none. Their failure fails the run, and manifests are judged all the same
 #
-# Exit codes are those of check: 0 clean, 1 findings, 2 could not evaluate.
+# The working directory may hold what a stranger committed, symbolic links too: nothing is written through one.
+#
+# Exit codes: 0 clean, 1 findings or tests that fail, 2 could not evaluate; of check and the tests, the worse.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
@@ -39,6 +41,36 @@ lines() {
     done <<<"$2"
 }
 
+# refuse_links PATH: no symbolic link lies between the checkout and a file that is to be written. Of an absolute path elsewhere only the file
+# is asked: links above it (/tmp of some systems) are the machine's, not the repository's.
+refuse_links() {
+    local root rest=$1 walked=''
+    for root in "$PWD" "$(pwd -P)" "${GITHUB_WORKSPACE:-$PWD}" "${BUILD_SOURCESDIRECTORY:-$PWD}"; do
+        if [[ $1 == "$root"/* ]]; then
+            walked=$root/
+            rest=${1#"$root"/}
+            break
+        fi
+    done
+    if [[ $rest == /* ]]; then
+        walked=$(dirname -- "$rest")/
+        rest=$(basename -- "$rest")
+    fi
+    while [[ -n $rest ]]; do
+        walked+=${rest%%/*}
+        [[ ! -L $walked ]] || fail "$1 leads through the symbolic link $walked; nothing is written through links"
+        [[ $rest == */* ]] || break
+        walked+=/
+        rest=${rest#*/}
+    done
+}
+
+# prepare PATH: what has to be true before a file is written there.
+prepare() {
+    refuse_links "$1"
+    mkdir -p -- "$(dirname -- "$1")" || fail "cannot make the folder of $1"
+}
+
 build_overlay() {
     if command -v kustomize >/dev/null; then
         kustomize build "$1"
@@ -60,18 +92,23 @@ lines overlays "${FLUXGATE_KUSTOMIZE:-}"
 found=$("$here/obtain.sh") || exit 2
 fluxgate=${found##*$'\n'}
 
+worst=0
 if [[ -n ${FLUXGATE_TESTS:-} ]]; then
-    "$fluxgate" test "$FLUXGATE_TESTS"
+    "$fluxgate" test -- "$FLUXGATE_TESTS" || worst=$?
 fi
 
 rendered=${FLUXGATE_RENDERED:-.fluxgate/rendered}
+if [[ -z ${FLUXGATE_RENDERED:-} ]]; then
+    [[ ! -L .fluxgate ]] || rm .fluxgate
+    rm -rf .fluxgate/rendered
+fi
 for overlay in "${overlays[@]}"; do
     [[ -d $overlay ]] || fail "there is no folder $overlay"
     [[ /$overlay/ != */../* && $overlay != /* ]] || fail "overlays are named from the top of the repository, without '..': $overlay"
     name=${overlay#./}
     name=${name%/}
     target=$rendered/$name.yaml
-    mkdir -p "$(dirname "$target")"
+    prepare "$target"
     build_overlay "$overlay" >"$target" || fail "$overlay does not build"
     inputs+=("$target")
 done
@@ -84,9 +121,11 @@ arguments=(--policies "$FLUXGATE_POLICIES")
 for format in sarif junit markdown; do
     variable=FLUXGATE_${format^^}
     if [[ -n ${!variable:-} ]]; then
-        mkdir -p "$(dirname "${!variable}")"
+        prepare "${!variable}"
         arguments+=(--output-file "$format=${!variable}")
     fi
 done
 
-exec "$fluxgate" check "${arguments[@]}" "${inputs[@]}"
+code=0
+"$fluxgate" check "${arguments[@]}" "${inputs[@]}" || code=$?
+exit $((code > worst ? code : worst))

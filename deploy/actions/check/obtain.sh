@@ -24,6 +24,7 @@ if [[ -n ${FLUXGATE_BINARY:-} ]]; then
 else
     [[ -z ${FLUXGATE_BINARY_SHA256:-} ]] || fail "a checksum without a binary: give both, or neither to build from source"
     binary=$source_tree/build/release/fluxgate
-    [[ -x $binary ]] || make -C "$source_tree" build >&2
+    # Every time: an agent may have kept build/ of another ref. Where nothing changed, make has nothing to do.
+    make -C "$source_tree" build >&2
 fi
 printf '%s\n' "$binary"
