@@ -244,6 +244,24 @@ class Updating(Case):
         self.assertIn("0 expectations updated", self.run_tests("--update").stdout)
         self.assertEqual(path.read_text(), expected)
 
+    def test_neighbouring_cases_stay_whatever_an_expectation_says(self):
+        last = "  - {name: last, object: config.yaml, expect: {allowed: true}}\n"
+        rows = [
+            ("a quote in a plain text", '{allowed: false, message: 12" pipe}'),
+            ("a bracket after a quoted key", "{allowed: false, \"message\":'a } b'}"),
+            ("an apostrophe", "{allowed: false, message: it is Bob's}"),
+            ("a comment", "{allowed: false, # it's \" }\n      violations: [{rule: limits}]}"),
+        ]
+        for name, expect in rows:
+            with self.subTest(name):
+                before = HEAD + "  - name: first\n    object: config.yaml\n    expect: "
+                path = self.write("tests/a.yaml", before + expect + "   # why\n" + last)
+                self.assertIn("1 expectation updated", self.run_tests("--update").stdout)
+                after = path.read_text()
+                self.assertTrue(after.startswith(before + "{allowed: true"), after)
+                self.assertTrue(after.endswith("}   # why\n" + last), after)
+                self.assertIn("2 passed", self.run_tests().stdout)
+
     def test_line_ends_and_json_stay(self):
         crlf = self.write("tests/a.yaml", FAILING.replace("\n", "\r\n"))
         document = {"apiVersion": "fluxgate.dev/v1alpha1", "kind": "PolicyTest", "metadata": {"name": "j"},
