@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
 #include <fstream>
 #include <iostream>
 #include <memory>
@@ -11,6 +10,7 @@
 #include "cli/commands.hpp"
 #include "cli/findings.hpp"
 #include "cli/judging.hpp"
+#include "cli/messages.hpp"
 #include "cli/output/report.hpp"
 #include "cli/policies.hpp"
 #include "cli/progress.hpp"
@@ -33,10 +33,7 @@ struct Flags {
     unsigned exception_horizon_days = 180;
 };
 
-int refuse(const std::string& message) {
-    std::fprintf(stderr, "fluxgate check: %s\n", message.c_str());
-    return kCouldNotEvaluate;
-}
+int refuse(const std::string& message) { return cli::refuse("check", message); }
 
 // Everything that is told goes to standard output and to the files of --output-file.
 class Reports {
@@ -114,7 +111,7 @@ int check(const Flags& flags) {
     policy::PolicyFolder folder(
         flags.policies,
         {.limits = Limits{}, .namespace_labels = true, .exception_horizon = std::chrono::days(flags.exception_horizon_days)});
-    const auto set = load_policies(folder);
+    const auto set = load_policies(folder, "check");
     if (!set) return kCouldNotEvaluate;
 
     std::ios::sync_with_stdio(false);

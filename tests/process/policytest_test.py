@@ -208,7 +208,11 @@ spec:
                 cases = suites.findall(".//testcase")
                 self.assertEqual(len(cases), 9)
                 self.assertEqual(sum(case.find("failure") is not None for case in cases), 3)
-                self.assertIn("- allowed: false", cases[0].find("failure").text)
+                self.assertEqual("tests/a.yaml: workloads", suites.find("testsuite").get("name"))
+                self.assertEqual("wrong verdict", cases[0].get("name"))
+                self.assertEqual("not as expected", cases[0].find("failure").get("message"))
+                self.assertIn("tests/a.yaml:11:5: ", cases[0].find("failure").text)
+                self.assertIn("\n- allowed: false\n+ allowed: true\n", cases[0].find("failure").text)
 
     def test_reviews_are_printed_for_whoever_replays_them(self):
         self.write("tests/a.yaml", PASSING)
@@ -221,6 +225,40 @@ spec:
                                 input=first, capture_output=True, text=True, timeout=SOON)
         verdicts = [json.loads(line)["allowed"] for line in judged.stdout.splitlines()]
         self.assertEqual(verdicts, [False, False, True, True, True, False], judged.stderr)
+
+
+class Hostile(Case):
+    """Names and texts of a pull request, where a terminal and the pipelines of Azure and GitHub look for commands."""
+
+    NAME = "c\\n##vso[task.setvariable variable=B]1\\n::warning::hi\\e[31m"
+    CASES = f"""  - {{name: "{NAME}", object: config.yaml, expect: {{allowed: false, message: "{NAME}"}}}}
+  - {{name: "{NAME} no file", object: "::error::\\n##[error]no.yaml", expect: {{allowed: true}}}}
+"""
+
+    def assert_harmless(self, text):
+        self.assertNotRegex(text, r"(?m)##vso\[|##\[|^\s*::|\x1b")
+
+    def test_no_output_holds_a_command(self):
+        self.write("tests/a.yaml", HEAD.replace("name: workloads", 'name: "##vso[x]\\n::y"') + self.CASES)
+        for flags in ([], ["--coverage"], ["-o", "json"], ["-o", "junit"], ["--reviews"], ["--filter", "\n::z\n##vso[z]"],
+                      ["--policies", "##vso[p]\n::p"], ["##vso[q]\n::q"], ["::q"], ["-o", "##vso[o]\n::o"], ["--##vso[f]\n::f"], ["--update"]):
+            with self.subTest(flags):
+                ran = self.run_tests(*flags, code=2)
+                self.assert_harmless(ran.stdout)
+                self.assert_harmless(ran.stderr)
+
+    def test_names_of_files_and_problems_in_them(self):
+        self.write("::error::##vso[a].yaml", HEAD + "  - {name: a, objct: o.yaml, expect: {allowed: true}}\n")
+        self.write("::warning::b.yaml", FAILING.replace("../policies.yaml", "policies.yaml").replace("object: ", "object: tests/"))
+        ran = self.run_tests(".", code=2)
+        self.assertIn("error::", ran.stderr)
+        self.assertIn("warning::b.yaml:11:5", ran.stdout)
+        self.assert_harmless(ran.stderr + ran.stdout)
+
+    def test_json_says_what_the_file_says(self):
+        self.write("tests/a.yaml", HEAD + self.CASES)
+        out = json.loads(self.run_tests("-o", "json", code=2).stdout)
+        self.assertEqual("c\n##vso[task.setvariable variable=B]1\n::warning::hi\x1b[31m", out["cases"][0]["case"])
 
 
 class Updating(Case):
