@@ -1,4 +1,3 @@
-#include <fstream>
 #include <iostream>
 #include <memory>
 
@@ -118,9 +117,10 @@ int report(const Flags& flags, const TestRun& run) {
     if (flags.output == "json") write_json(run.cases, coverage, std::cout);
     if (flags.output == "junit") write_junit(run.cases, std::cout);
     if (!flags.junit_file.empty()) {
-        std::ofstream file(flags.junit_file, std::ios::binary | std::ios::trunc);
-        write_junit(run.cases, file);
-        if (!file) return refuse(flags.junit_file + ": cannot be written");
+        auto file = NewFile::create(flags.junit_file);
+        if (!file) return refuse(to_string(file.error()));
+        write_junit(run.cases, file->stream());
+        if (const auto written = file->finish(); !written) return refuse(to_string(written.error()));
     }
     const Totals totals = totals_of(run.cases);
     if (totals.errors > 0) return kCouldNotEvaluate;
@@ -133,6 +133,11 @@ int report(const Flags& flags, const TestRun& run) {
 
 int test(const Flags& flags) {
     const Limits limits;
+    if (!flags.junit_file.empty()) {
+        const auto policies = flags.policies.empty() ? std::vector<std::string>{} : std::vector{flags.policies};
+        if (const auto good = check_outputs({flags.junit_file}, flags.paths, policies); !good)
+            return refuse("--junit-file: " + good.error().message);
+    }
     const FoundTests found = find_policy_tests(flags.paths, limits);
     for (const std::string& problem : found.problems) print_problem(problem);
     if (found.files.empty() && found.problems.empty())

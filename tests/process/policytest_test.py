@@ -2,6 +2,8 @@
 
 import json
 import os
+import resource
+import signal
 import subprocess
 import tempfile
 import unittest
@@ -355,9 +357,57 @@ class Broken(Case):
 
     def test_a_file_that_cannot_be_written_stays(self):
         self.write("tests/a.yaml", FAILING)
-        (self.root / "tests/a.yaml.new").mkdir()  # where the new text would be written
-        self.assertIn("cannot write the file", self.run_tests("--update", code=2).stderr)
-        self.assertEqual((self.root / "tests/a.yaml").read_text(), FAILING)
+        before = sorted(self.root.rglob("*"))
+
+        def no_room():
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64))
+
+        for flags in (["--update"], ["--junit-file", "out.xml"]):
+            with self.subTest(flags):
+                ran = subprocess.run([BINARY, "test", *flags], cwd=self.root, capture_output=True, text=True, timeout=SOON, preexec_fn=no_room)
+                self.assertEqual(2, ran.returncode, ran.stderr)
+                self.assertIn("cannot write the file", ran.stderr)
+                self.assertEqual((self.root / "tests/a.yaml").read_text(), FAILING)
+                self.assertEqual(before, sorted(self.root.rglob("*")))
+
+    def test_an_update_goes_through_a_link_and_through_no_planted_one(self):
+        target = self.write("elsewhere/a.yaml", FAILING.replace("object: ", "object: ../tests/"))
+        precious = self.write("precious", "precious")
+        (self.root / "tests/a.yaml").symlink_to("../elsewhere/a.yaml")
+        for name in ("tests/a.yaml.new", "elsewhere/a.yaml.new"):
+            (self.root / name).symlink_to(precious)
+        self.write("tests/a.yaml", FAILING)
+        self.run_tests("tests/a.yaml", "--update")
+        self.assertTrue((self.root / "tests/a.yaml").is_symlink())
+        self.assertIn("expect: {allowed: true}   # why", target.read_text())
+        self.assertEqual("precious", precious.read_text())
+
+    def test_a_file_without_an_end_is_refused(self):
+        os.mkfifo(self.root / "tests/pipe")
+        for name, message in (("/dev/zero", "no regular file"), ("pipe", "no regular file"), (".", "Is a directory")):
+            for field in ("object", "review"):
+                with self.subTest(f"{field}: {name}"):
+                    self.write("tests/a.yaml", HEAD + f"  - {{name: a, {field}: {name}, expect: {{allowed: true}}}}\n")
+                    self.assertIn(message, self.run_tests(code=2).stdout)
+        self.write("tests/a.yaml", PASSING.replace("../policies.yaml", "/dev/zero"))
+        self.assertIn("no regular file", self.run_tests(code=2).stderr)
+
+    def test_an_output_that_is_a_test_is_refused(self):
+        path = self.write("tests/a.yaml", PASSING)
+        self.assertIn("it is among what is judged", self.run_tests("tests", "--junit-file", "tests/../tests/a.yaml", code=2).stderr)
+        self.assertEqual(PASSING, path.read_text())
+
+    def test_a_full_disk_is_no_success(self):
+        self.write("tests/a.yaml", PASSING)
+        (self.root / "p").mkdir()
+        self.write("p/p.yaml", POLICIES)
+        for words in (["test"], ["test", "-o", "json"], ["test", "--reviews"], ["completion", "bash"], ["policy", "schema"], ["policy", "schema", "--list"],
+                      ["policy", "explain", "--writers"], ["policy", "lint", "p"], ["policy", "diff", "p", "p"], ["--help"]):
+            with self.subTest(words), open("/dev/full", "w") as full:
+                ran = subprocess.run([BINARY, *words], cwd=self.root, stdout=full, stderr=subprocess.PIPE, text=True, timeout=SOON)
+                self.assertEqual(2, ran.returncode)
+                self.assertIn("standard output cannot be written", ran.stderr)
 
 
 if __name__ == "__main__":
