@@ -388,6 +388,15 @@ class CheckTest(unittest.TestCase):
         self.assertEqual(0o644 & ~umask(), out.stat().st_mode & 0o777)
         self.assertTrue(Path("/dev/null").is_char_device())
 
+    def test_policies_that_cannot_be_read_are_told_from_those_that_do_not_compile(self):
+        folder = self.tree(**{"web.yaml": deployment(), "broken/p.yaml": POLICIES.replace("limits: [memory]", "limit: [memory]")})
+        missing = self.check("web.yaml", policies="missing", cwd=folder)
+        self.assertEqual(2, missing.returncode)
+        self.assertEqual("fluxgate check: missing: cannot read the policy directory: No such file or directory (io)\n", missing.stderr)
+        broken = self.check("web.yaml", policies="broken", cwd=folder)
+        self.assertEqual(2, broken.returncode)
+        self.assertIn("fluxgate check: the policies in broken do not compile: 1 problem; nothing was loaded\n", broken.stderr)
+
     def test_no_colour_in_a_pipe(self):
         self.assertNotIn("\033", self.check("-", stdin=deployment(memory=None)).stdout)
 
