@@ -1,7 +1,5 @@
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
-#include <fstream>
 #include <iostream>
 #include <memory>
 
@@ -9,8 +7,10 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/commands.hpp"
+#include "cli/files.hpp"
 #include "cli/findings.hpp"
 #include "cli/judging.hpp"
+#include "cli/messages.hpp"
 #include "cli/output/report.hpp"
 #include "cli/policies.hpp"
 #include "cli/progress.hpp"
@@ -33,9 +33,19 @@ struct Flags {
     unsigned exception_horizon_days = 180;
 };
 
-int refuse(const std::string& message) {
-    std::fprintf(stderr, "fluxgate check: %s\n", message.c_str());
-    return kCouldNotEvaluate;
+int refuse(const std::string& message) { return cli::refuse("check", message); }
+
+std::string path_of(const std::string& output_file) { return output_file.substr(output_file.find('=') + 1); }
+
+// No output may take the place of what it is about.
+Result<void> check_outputs(const Flags& flags) {
+    std::vector<std::string> outputs;
+    for (const std::string& output : flags.output_files) outputs.push_back(path_of(output));
+    std::vector<std::string> inputs = flags.judging.paths;
+    for (const std::string& other : {flags.judging.reviews, flags.judging.old}) {
+        if (!other.empty()) inputs.push_back(other);
+    }
+    return cli::check_outputs(outputs, inputs, {flags.policies});
 }
 
 // Everything that is told goes to standard output and to the files of --output-file.
@@ -50,11 +60,11 @@ public:
     // FORMAT=PATH.
     Result<void> add_file(const std::string& flag) {
         const std::string format = flag.substr(0, flag.find('='));
-        const std::string path = flag.substr(format.size() + 1);
-        auto file = std::make_unique<std::ofstream>(path, std::ios::binary | std::ios::trunc);
-        if (!*file) return fail(Errc::io, "cannot be written", path);
-        outputs_.push_back(make_output(format_named(format), *file, OutputOptions{}));
-        files_.emplace_back(path, std::move(file));
+        const std::string path = path_of(flag);
+        auto file = NewFile::create(path);
+        if (!file) return tl::unexpected(file.error());
+        files_.push_back(std::make_unique<NewFile>(std::move(*file)));
+        outputs_.push_back(make_output(format_named(format), files_.back()->stream(), OutputOptions{}));
         return {};
     }
 
@@ -83,9 +93,8 @@ public:
         for (const auto& output : outputs_) output->finish(summary_);
         std::cout.flush();
         if (!std::cout) return refuse("standard output cannot be written");
-        for (auto& [path, file] : files_) {
-            file->flush();
-            if (!*file) return refuse(path + ": cannot be written");
+        for (const auto& file : files_) {
+            if (const auto written = file->finish(); !written) return refuse(to_string(written.error()));
         }
         if (summary_.errors > 0) return kCouldNotEvaluate;
         if (flags.strict && summary_.not_judged > 0) return kCouldNotEvaluate;
@@ -106,17 +115,18 @@ private:
     steady_clock::time_point started_;
     Summary summary_;
     Level worst_ = Level::not_judged;
+    std::vector<std::unique_ptr<NewFile>> files_;  // before the outputs, which write to them
     std::vector<std::unique_ptr<Output>> outputs_;
-    std::vector<std::pair<std::string, std::unique_ptr<std::ofstream>>> files_;
 };
 
 int check(const Flags& flags) {
     policy::PolicyFolder folder(
         flags.policies,
         {.limits = Limits{}, .namespace_labels = true, .exception_horizon = std::chrono::days(flags.exception_horizon_days)});
-    const auto set = load_policies(folder);
+    const auto set = load_policies(folder, "check");
     if (!set) return kCouldNotEvaluate;
 
+    if (const auto good = check_outputs(flags); !good) return refuse("--output-file: " + good.error().message);
     std::ios::sync_with_stdio(false);
     Reports reports(flags, set->digest);
     for (const std::string& output : flags.output_files) {

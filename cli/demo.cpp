@@ -210,7 +210,7 @@ int demo(const std::string& audit_directory) {
     auto stage = build_stage(audit_directory, clock.now());
     if (!stage) return die(stage.error());
     policy::PolicyFolder folder(stage->policies, {});
-    const auto policies = load_policies(folder);
+    const auto policies = load_policies(folder, "demo");
     if (!policies) return kCouldNotEvaluate;
 
     Log log(LogLevel::error, LogFormat::automatic);

@@ -1,25 +1,23 @@
 #include "cli/policies.hpp"
 
 #include <charconv>
-#include <cstdio>
+
+#include "cli/messages.hpp"
 
 namespace fluxgate::cli {
 
-std::shared_ptr<const policy::PolicySet> load_policies(policy::PolicyFolder& folder) {
+std::shared_ptr<const policy::PolicySet> load_policies(policy::PolicyFolder& folder, std::string_view command) {
     auto change = folder.look(SystemClock().now());
     // A folder that changes while it is read (an editor, a checkout) is read again.
     for (int again = 0; again < 5 && !change; ++again) change = folder.look(SystemClock().now());
     const std::string directory = folder.directory().string();
-    if (!change) {
-        std::fprintf(stderr, "fluxgate: %s changes while it is read; try again\n", directory.c_str());
-        return nullptr;
-    }
-    if (change->set) return change->set;
-    for (const std::string& problem : change->problems) std::fprintf(stderr, "%s\n", problem.c_str());
-    if (change->problems_omitted > 0) std::fprintf(stderr, "and %zu more\n", change->problems_omitted);
-    std::fprintf(stderr, "fluxgate: the policies in %s do not compile: %zu problems; nothing was loaded\n", directory.c_str(),
-                 change->problems.size() + change->problems_omitted);
-    return nullptr;
+    if (!change)
+        refuse(command, directory + " changes while it is read; try again");
+    else if (!change->readable)
+        refuse(command, change->problems.front());
+    else if (!change->set)
+        refuse_policies(command, directory, change->problems, change->problems_omitted);
+    return change ? change->set : nullptr;
 }
 
 std::string check_days(std::string& text) {

@@ -14,6 +14,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/files.hpp"
+#include "cli/messages.hpp"
 #include "cli/policies.hpp"
 #include "cli/serving.hpp"
 
@@ -94,10 +95,7 @@ private:
     std::jthread thread_;  // the last member: ends before what it uses
 };
 
-int report(const Error& error) {
-    std::fprintf(stderr, "fluxgate: %s\n", to_string(error).c_str());
-    return kCouldNotEvaluate;
-}
+int report(const Error& error) { return refuse("serve", to_string(error)); }
 
 Result<ServingOptions> make_options(const ServeFlags& flags) {
     ServingOptions options;
@@ -133,7 +131,7 @@ int serve(const ServeFlags& flags) {
                                                           : LogFormat::automatic;
     auto options = make_options(flags);
     if (!options) return report(options.error());
-    const auto policies = load_policies(*options->policy_folder);
+    const auto policies = load_policies(*options->policy_folder, "serve");
     if (!policies) return kCouldNotEvaluate;
 
     Log log(level, format);

@@ -368,22 +368,21 @@ private:
     using Names = std::set<std::string, std::less<>>;
 
     template <class Report>
-    void try_patterns(const std::vector<Glob>& globs, const Names& names, std::string_view what, Report&& report) {
+    static void try_patterns(const std::vector<Glob>& globs, const Names& names, std::string_view what, Report&& report) {
         for (std::size_t k = 0; k < globs.size(); ++k) {
             if (std::any_of(names.begin(), names.end(), [&](const std::string& name) { return globs[k].matches(name); })) continue;
-            // A star is often meant for what is yet to come; a whole name that is nowhere is mostly a slip.
-            const bool has_star = globs[k].text().find('*') != std::string::npos;
-            report(has_star ? LintId::pattern_matches_nothing : LintId::name_matches_nothing, k,
-                   fmt::format("\"{}\" matches no {} in the manifests that were given", globs[k].text(), what));
+            report(globs[k], k, fmt::format("\"{}\" matches no {} in the manifests that were given", globs[k].text(), what));
         }
     }
 
     void lint_patterns(std::size_t i) {
-        constexpr std::string_view kFix = "correct the pattern, or remove it";
+        // A lock of a namespace that other manifests fill is right as it is.
+        static constexpr std::string_view kFix = "if it is right, nothing is to do: what it is for may stand in other manifests";
+        static constexpr LintId kId = LintId::pattern_matches_nothing;
         const Match& match = set_.policies[i].match;
         const auto of_match = [&](const char* field) {
-            return [this, i, field, kFix](LintId id, std::size_t k, std::string message) {
-                of_policy(id, i, {"spec", "match", field, k}, std::move(message), std::string(kFix));
+            return [this, i, field](const Glob&, std::size_t k, std::string message) {
+                of_policy(kId, i, {"spec", "match", field, k}, std::move(message), std::string(kFix));
             };
         };
         try_patterns(match.namespaces, names_->namespaces, "namespace", of_match("namespaces"));
@@ -391,25 +390,28 @@ private:
         try_patterns(match.names, names_->objects, "object", of_match("names"));
         const auto& entries = set_.policies[i].namespace_actions;
         for (std::size_t entry = 0; entry < entries.size(); ++entry) {
-            try_patterns(entries[entry].namespaces, names_->namespaces, "namespace", [&](LintId id, std::size_t k, std::string message) {
-                of_policy(id, i, {"spec", "namespaceActions", entry, "namespaces", k}, std::move(message), std::string(kFix));
+            try_patterns(entries[entry].namespaces, names_->namespaces, "namespace", [&](const Glob&, std::size_t k, std::string message) {
+                of_policy(kId, i, {"spec", "namespaceActions", entry, "namespaces", k}, std::move(message), std::string(kFix));
             });
         }
     }
 
     void lint_patterns_of_exception(std::size_t i) {
         const Exception& exception = set_.exceptions[i];
-        const auto report = [&](LintId id, Path path, std::string message) {
+        const auto report = [&](const Glob& glob, Path path, std::string message) {
+            // A star is often meant for what is yet to come; a whole name that is nowhere is mostly a slip.
+            const bool has_star = glob.text().find('*') != std::string::npos;
+            const LintId id = has_star ? LintId::pattern_matches_nothing : LintId::name_matches_nothing;
             of_exception(id, i, path, std::move(message), "correct the pattern, or remove the exception");
         };
-        try_patterns(exception.namespaces, names_->namespaces, "namespace", [&](LintId id, std::size_t k, std::string message) {
-            report(id, {"spec", "match", "namespaces", k}, std::move(message));
+        try_patterns(exception.namespaces, names_->namespaces, "namespace", [&](const Glob& glob, std::size_t k, std::string message) {
+            report(glob, {"spec", "match", "namespaces", k}, std::move(message));
         });
-        try_patterns(exception.names, names_->objects, "object", [&](LintId id, std::size_t k, std::string message) {
-            report(id, {"spec", "match", "names", k}, std::move(message));
+        try_patterns(exception.names, names_->objects, "object", [&](const Glob& glob, std::size_t k, std::string message) {
+            report(glob, {"spec", "match", "names", k}, std::move(message));
         });
-        try_patterns(exception.containers, names_->containers, "container", [&](LintId id, std::size_t k, std::string message) {
-            report(id, {"spec", "containers", k}, std::move(message));
+        try_patterns(exception.containers, names_->containers, "container", [&](const Glob& glob, std::size_t k, std::string message) {
+            report(glob, {"spec", "containers", k}, std::move(message));
         });
     }
 

@@ -42,11 +42,11 @@ std::optional<PolicyFolder::Change> PolicyFolder::look(WallTime now) {
     tried_ = now;
     const auto files = read_policy_directory(directory_, options_.limits);
     if (fingerprint(directory_) != before) return std::nullopt;
-    if (!files) return remember(before, {nullptr, {to_string(files.error())}, 0});
+    if (!files) return remember(before, {nullptr, {to_string(files.error())}, 0, false});
     CompileOptions options = options_;
     options.now = now;
     CompileResult compiled = compile(*files, options);
-    Change change{std::move(compiled.set), {}, compiled.problems_omitted};
+    Change change{std::move(compiled.set), {}, compiled.problems_omitted, true};
     for (const Problem& problem : compiled.problems) change.problems.push_back((directory_ / "").string() + to_string(problem));
     return remember(before, std::move(change));
 }

@@ -27,6 +27,7 @@ public:
         std::shared_ptr<const PolicySet> set;
         std::vector<std::string> problems;  // file:line:column: message; or that the folder cannot be read
         std::size_t problems_omitted = 0;
+        bool readable = true;  // else the one problem says why the folder could not be read
     };
     // Nothing if the folder is as it was at the last look, or changes while it is read: then the next look decides. `now` is what
     // the horizon of exceptions counts from.

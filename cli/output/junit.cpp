@@ -1,6 +1,4 @@
-// JUnit XML has no one specification. Written here is what Jenkins, GitLab, Azure Pipelines and the actions for GitHub all read:
-// testsuites/testsuite/testcase; one failure, error or skipped a test case, because Jenkins keeps one; counts in the suite, because
-// some readers believe them.
+#include "cli/output/junit.hpp"
 
 #include <algorithm>
 #include <ostream>
@@ -53,6 +51,11 @@ std::string_view class_of(std::string_view file) {
     return file;
 }
 
+std::string element(std::string_view name, const JunitCase& test_case) {
+    return fmt::format("      <{}{}{}>{}</{}>\n", name, attribute("message", visible(test_case.message, kTextMax)),
+                       attribute("type", visible(test_case.type, kNameMax)), xml(test_case.body), name);
+}
+
 std::string line_of(const Finding& finding) {
     std::string line = visible(to_string(finding.place), kNameMax) + ": " + visible(rule_id(finding), kNameMax);
     if (!finding.path.empty()) line += " " + visible(finding.path, kNameMax);
@@ -82,88 +85,95 @@ const Finding* first(const Judged& judged, Level level) {
     return nullptr;
 }
 
-std::string outcome(std::string_view element, const Finding& finding, const std::string& body) {
-    return fmt::format("      <{}{}{}>{}</{}>\n", element,
-                       attribute("message", visible(rule_id(finding) + ": " + finding.message, kTextMax)),
-                       attribute("type", visible(rule_id(finding), kNameMax)), xml(body), element);
+JunitCase case_of(const Judged& judged) {
+    // Without a line, so that a test keeps its history when lines move.
+    const std::string object = to_string(judged.object);
+    JunitCase result{.suite = judged.place.file,
+                     .name = !object.empty()      ? object
+                             : judged.uid.empty() ? "readable"
+                                                  : "review " + judged.uid,
+                     .place = judged.place};
+    const auto end = [&](JunitOutcome outcome, const Finding& finding, std::string body) {
+        result.outcome = outcome;
+        result.message = outcome == JunitOutcome::skipped ? finding.message : rule_id(finding) + ": " + finding.message;
+        result.type = rule_id(finding);
+        result.body = std::move(body);
+    };
+    if (const Finding* error = first(judged, Level::error)) {
+        end(JunitOutcome::error, *error, body_of(judged, {Level::error, Level::deny}));
+    } else if (const Finding* denied = first(judged, Level::deny)) {
+        std::string body = body_of(judged, {Level::deny});
+        for (const std::string& guidance : guidance_of(judged)) {
+            each_line(guidance, [&](std::string_view line) {
+                if (body.size() < 2 * kBodyBytesMax) body += visible(line, kTextMax) + "\n";
+            });
+        }
+        end(JunitOutcome::failure, *denied, std::move(body));
+    } else if (const Finding* skipped = first(judged, Level::not_judged)) {
+        end(JunitOutcome::skipped, *skipped, {});
+    }
+    result.output = body_of(judged, {Level::warn, Level::audit});
+    return result;
 }
 
 class JunitOutput final : public Output {
 public:
-    JunitOutput(std::ostream& out, std::string_view title) : out_(out) {
-        out_ << "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites" << attribute("name", title) << ">\n";
-    }
+    JunitOutput(std::ostream& out, std::string_view title) : document_(out, title) {}
 
-    void judged(const Judged& judged) override {
-        if (suite_.tests > 0 && judged.place.file != suite_.file) close_suite();
-        if (suite_.tests >= kSuiteCasesMax || suite_.cases.size() >= kSuiteBytesMax) close_suite();
-        suite_.file = judged.place.file;
-        ++suite_.tests;
-        const std::string inside = outcome_of(judged);
-        suite_.cases += "    <testcase" + attribute("classname", visible(class_of(judged.place.file), kNameMax)) +
-                        attribute("name", visible(name_of(judged), kNameMax)) + attribute("file", visible(judged.place.file, kNameMax));
-        if (judged.place.position.line > 0) suite_.cases += attribute("line", static_cast<std::size_t>(judged.place.position.line));
-        suite_.cases += inside.empty() ? " time=\"0\"/>\n" : " time=\"0\">\n" + inside + "    </testcase>\n";
-    }
-
-    void finish(const Summary&) override {
-        if (suite_.tests > 0) close_suite();
-        out_ << "</testsuites>\n";
-    }
+    void judged(const Judged& judged) override { document_.add(case_of(judged)); }
+    void finish(const Summary&) override { document_.finish(); }
 
 private:
-    struct Suite {
-        std::string file;
-        std::string cases;
-        std::size_t tests = 0;
-        std::size_t failures = 0;
-        std::size_t errors = 0;
-        std::size_t skipped = 0;
-    };
-
-    // Without a line, so that a test keeps its history when lines move.
-    static std::string name_of(const Judged& judged) {
-        const std::string object = to_string(judged.object);
-        if (!object.empty()) return object;
-        return judged.uid.empty() ? "readable" : "review " + judged.uid;
-    }
-
-    std::string outcome_of(const Judged& judged) {
-        std::string inside;
-        if (const Finding* error = first(judged, Level::error)) {
-            ++suite_.errors;
-            inside = outcome("error", *error, body_of(judged, {Level::error, Level::deny}));
-        } else if (const Finding* denied = first(judged, Level::deny)) {
-            ++suite_.failures;
-            std::string body = body_of(judged, {Level::deny});
-            for (const std::string& guidance : guidance_of(judged)) {
-                each_line(guidance, [&](std::string_view line) {
-                    if (body.size() < 2 * kBodyBytesMax) body += visible(line, kTextMax) + "\n";
-                });
-            }
-            inside = outcome("failure", *denied, body);
-        } else if (const Finding* skipped = first(judged, Level::not_judged)) {
-            ++suite_.skipped;
-            inside = fmt::format("      <skipped{}/>\n", attribute("message", visible(skipped->message, kTextMax)));
-        }
-        const std::string rest = body_of(judged, {Level::warn, Level::audit});
-        if (!rest.empty()) inside += "      <system-out>" + xml(rest) + "</system-out>\n";
-        return inside;
-    }
-
-    void close_suite() {
-        out_ << "  <testsuite" << attribute("name", visible(suite_.file, kNameMax)) << attribute("tests", suite_.tests)
-             << attribute("failures", suite_.failures) << attribute("errors", suite_.errors) << attribute("skipped", suite_.skipped)
-             << " time=\"0\">\n"
-             << suite_.cases << "  </testsuite>\n";
-        suite_ = {};
-    }
-
-    std::ostream& out_;
-    Suite suite_;
+    JunitDocument document_;
 };
 
 }  // namespace
+
+JunitDocument::JunitDocument(std::ostream& out, std::string_view title) : out_(out) {
+    out_ << "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites" << attribute("name", title) << ">\n";
+}
+
+void JunitDocument::add(const JunitCase& test_case) {
+    if (suite_.tests > 0 && test_case.suite != suite_.name) close_suite();
+    if (suite_.tests >= kSuiteCasesMax || suite_.cases.size() >= kSuiteBytesMax) close_suite();
+    suite_.name = test_case.suite;
+    ++suite_.tests;
+    std::string inside;
+    switch (test_case.outcome) {
+        case JunitOutcome::passed: break;
+        case JunitOutcome::failure:
+            ++suite_.failures;
+            inside = element("failure", test_case);
+            break;
+        case JunitOutcome::error:
+            ++suite_.errors;
+            inside = element("error", test_case);
+            break;
+        case JunitOutcome::skipped:
+            ++suite_.skipped;
+            inside = fmt::format("      <skipped{}/>\n", attribute("message", visible(test_case.message, kTextMax)));
+            break;
+    }
+    if (!test_case.output.empty()) inside += "      <system-out>" + xml(test_case.output) + "</system-out>\n";
+    const Place& place = test_case.place;
+    suite_.cases += "    <testcase" + attribute("classname", visible(class_of(place.file), kNameMax)) +
+                    attribute("name", visible(test_case.name, kNameMax)) + attribute("file", visible(place.file, kNameMax));
+    if (place.position.line > 0) suite_.cases += attribute("line", static_cast<std::size_t>(place.position.line));
+    suite_.cases += inside.empty() ? " time=\"0\"/>\n" : " time=\"0\">\n" + inside + "    </testcase>\n";
+}
+
+void JunitDocument::finish() {
+    if (suite_.tests > 0) close_suite();
+    out_ << "</testsuites>\n";
+}
+
+void JunitDocument::close_suite() {
+    out_ << "  <testsuite" << attribute("name", visible(suite_.name, kNameMax)) << attribute("tests", suite_.tests)
+         << attribute("failures", suite_.failures) << attribute("errors", suite_.errors) << attribute("skipped", suite_.skipped)
+         << " time=\"0\">\n"
+         << suite_.cases << "  </testsuite>\n";
+    suite_ = {};
+}
 
 std::unique_ptr<Output> junit_output(std::ostream& out, const OutputOptions& options) {
     return std::make_unique<JunitOutput>(out, options.title);

@@ -5,12 +5,11 @@
 #include <fmt/format.h>
 
 #include "cli/output/formats.hpp"
+#include "cli/output/text.hpp"
 
 namespace fluxgate::cli {
 
 namespace {
-
-std::string counted(std::size_t count, std::string_view noun) { return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s"); }
 
 std::string duration(std::chrono::milliseconds took) {
     if (took < std::chrono::seconds(1)) return fmt::format("{} ms", took.count());

@@ -108,8 +108,10 @@ ordered_json summary_json(const Summary& summary) {
             {"policies", summary.policies}};
 }
 
-std::string dump(const ordered_json& json) {
-    return without_log_commands(without_controls(json.dump(-1, ' ', false, ordered_json::error_handler_t::replace)), "\\u0023");
+std::string safe_json(std::string json) { return without_log_commands(without_controls(std::move(json)), "\\u0023"); }
+
+std::string dump(const ordered_json& json, int indentation) {
+    return safe_json(json.dump(indentation, ' ', false, ordered_json::error_handler_t::replace));
 }
 
 }  // namespace fluxgate::cli

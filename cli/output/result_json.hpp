@@ -16,7 +16,10 @@ nlohmann::ordered_json result_json(const Judged& judged);
 nlohmann::ordered_json review_json(const Judged& judged);
 nlohmann::ordered_json summary_json(const Summary& summary);
 
-// On one line; invalid UTF-8 becomes U+FFFD.
-std::string dump(const nlohmann::ordered_json& json);
+// Every JSON that a command writes passes here: on one line, or indented; invalid UTF-8 becomes U+FFFD, and nothing in it is a
+// command for a terminal or a pipeline.
+std::string dump(const nlohmann::ordered_json& json, int indentation = -1);
+// The same for JSON that is text already.
+std::string safe_json(std::string json);
 
 }  // namespace fluxgate::cli

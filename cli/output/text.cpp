@@ -72,6 +72,15 @@ std::string visible(std::string_view text, std::size_t characters_max) {
     return without_log_commands(std::move(out), "\\#");
 }
 
+std::string log_line(std::string_view text) {
+    std::string line = visible(text);
+    const std::size_t first = line.find_first_not_of(' ');
+    if (first != std::string::npos && std::string_view(line).substr(first).starts_with("::")) line.insert(first, "\\");
+    return line;
+}
+
+std::string counted(std::size_t count, std::string_view noun) { return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s"); }
+
 std::string without_log_commands(std::string text, std::string_view hash) {
     for (std::size_t at = text.find("##"); at != std::string::npos; at = text.find("##", at + 1)) {
         const std::string_view after = std::string_view(text).substr(at + 2);

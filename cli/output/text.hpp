@@ -40,6 +40,12 @@ bool is_hidden(char32_t code);
 // its size. Safe to show where Azure Pipelines or GitHub look for commands.
 std::string visible(std::string_view text, std::size_t characters_max = std::numeric_limits<std::size_t>::max());
 
+// A line that begins with text from a manifest: visible, and no `::command::` of GitHub, which counts at the beginning of a line only.
+std::string log_line(std::string_view text);
+
+// "1 file", "2 files".
+std::string counted(std::size_t count, std::string_view noun);
+
 // Splits at line feeds; a last empty line is left out.
 template <class F>
 void each_line(std::string_view text, F&& f) {

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cstdio>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -11,6 +10,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/judging.hpp"
+#include "cli/messages.hpp"
 #include "cli/output/formats.hpp"
 #include "cli/output/result_json.hpp"
 #include "cli/output/style.hpp"
@@ -36,10 +36,7 @@ struct Flags {
 
 constexpr std::size_t kTextMax = 400;
 
-int refuse(const std::string& message) {
-    std::fprintf(stderr, "fluxgate policy diff: %s\n", message.c_str());
-    return kCouldNotEvaluate;
-}
+int refuse(const std::string& message) { return cli::refuse("policy diff", message); }
 
 // A violation with its place in the manifests.
 struct PlacedViolation {
@@ -161,7 +158,7 @@ void write_text(const Report& report) {
     };
     if (!report.with_objects) {
         for (const policy::SetChange& change : report.policies) {
-            std::cout << style.paint(Colour::bold, to_string(change.change)) << "  " << change.kind << ' ' << change.name << "  "
+            std::cout << style.paint(Colour::bold, to_string(change.change)) << "  " << visible(change.kind + " " + change.name) << "  "
                       << style.paint(Colour::grey, visible(to_string(Place{change.file, change.position}))) << '\n';
             for (const policy::FieldChange& field : change.fields)
                 std::cout << "    " << visible(field.path) << ": " << value_of(field.before) << " -> " << value_of(field.after) << '\n';
@@ -250,7 +247,7 @@ void write_json(const Report& report) {
                           {"allowed", report.count(Outcome::allowed)},
                           {"findings", report.count(Outcome::findings)}};
     }
-    std::cout << all.dump(2, ' ', false, ordered_json::error_handler_t::replace) << '\n';
+    std::cout << dump(all, 2) << '\n';
 }
 
 // --- markdown ---------------------------------------------------------------------------------------------------------
@@ -321,8 +318,6 @@ int diff(const Flags& flags) {
         write_markdown(report);
     else
         write_text(report);
-    std::cout.flush();
-    if (!std::cout) return refuse("standard output cannot be written");
     if (report.errors) return kCouldNotEvaluate;
     if (report.with_objects && report.judged == 0 && report.problems.empty()) return refuse("nothing to judge in the input");
     const bool changes = report.with_objects ? !report.objects.empty() : !report.policies.empty();

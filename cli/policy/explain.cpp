@@ -1,7 +1,6 @@
 #include "policy/explain.hpp"
 
 #include <algorithm>
-#include <cstdio>
 #include <iostream>
 #include <memory>
 #include <set>
@@ -12,6 +11,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/judging.hpp"
+#include "cli/messages.hpp"
 #include "cli/output/formats.hpp"
 #include "cli/output/result_json.hpp"
 #include "cli/output/text.hpp"
@@ -36,10 +36,7 @@ struct Flags {
 
 constexpr std::size_t kTextMax = 600;
 
-int refuse(const std::string& message) {
-    std::fprintf(stderr, "fluxgate policy explain: %s\n", message.c_str());
-    return kCouldNotEvaluate;
-}
+int refuse(const std::string& message) { return cli::refuse("policy explain", message); }
 
 // What is told of one object: the explanation, and the head that the review gives.
 struct Told {
@@ -100,27 +97,28 @@ private:
     void line(std::size_t depth, const std::string& text) const { std::cout << std::string(2 * depth, ' ') << text << '\n'; }
 
     void write(const policy::PolicyExplanation& policy) const {
-        const std::string name = "policy " + style_.paint(Colour::bold, policy.policy);
+        const std::string name = "policy " + style_.paint(Colour::bold, visible(policy.policy));
         if (!policy.matches) {
-            line(1, name + style_.paint(Colour::grey, " does not match (" + policy.condition + "): " + visible(policy.why_not, kTextMax)));
+            line(1, name + style_.paint(Colour::grey,
+                                        " does not match (" + visible(policy.condition) + "): " + visible(policy.why_not, kTextMax)));
             return;
         }
-        line(1, name + " matches: " + policy.actions + style_.paint(Colour::grey, " by " + policy.actions_from));
+        line(1, name + " matches: " + visible(policy.actions) + style_.paint(Colour::grey, " by " + visible(policy.actions_from)));
         for (const policy::RuleExplanation& rule : policy.rules) write(rule);
     }
 
     void write(const policy::RuleExplanation& rule) const {
         const Mark mark = mark_of(rule);
-        line(2, style_.paint(mark.colour, fmt::format("{:<9}", mark.word)) + "  " + rule.rule +
+        line(2, style_.paint(mark.colour, fmt::format("{:<9}", mark.word)) + "  " + visible(rule.rule) +
                     style_.paint(Colour::grey, " (" + rule.type + ")") + ": " + visible(rule.why, kTextMax));
         for (const policy::Violation& violation : rule.violations) line(4, text_of(violation));
         if (rule.omitted > 0) line(4, fmt::format("and {} more", rule.omitted));
         for (const policy::ExplainedTakenBack& taken : rule.taken_back) {
-            line(3, style_.paint(Colour::grey, "does not count: " + taken.why));
+            line(3, style_.paint(Colour::grey, "does not count: " + visible(taken.why, kTextMax)));
             for (const policy::Violation& violation : taken.violations) line(4, style_.paint(Colour::grey, text_of(violation)));
             if (taken.omitted > 0) line(4, style_.paint(Colour::grey, fmt::format("and {} more", taken.omitted)));
         }
-        for (const std::string& note : rule.notes) line(3, style_.paint(Colour::yellow, note));
+        for (const std::string& note : rule.notes) line(3, style_.paint(Colour::yellow, visible(note, kTextMax)));
     }
 
     static std::string text_of(const policy::Violation& violation) {
@@ -273,10 +271,7 @@ int explain(const Flags& flags) {
     if (flags.policies.empty()) return refuse("--policies is required");
     const auto source = require_policy_source(flags.policies, std::chrono::days(flags.exception_horizon_days), "policy explain");
     if (!source) return kCouldNotEvaluate;
-    const int exit_code =
-        flags.format == "json" ? explain_input(flags, *source->set, JsonOutput()) : explain_input(flags, *source->set, TextOutput());
-    std::cout.flush();
-    return std::cout ? exit_code : refuse("standard output cannot be written");
+    return flags.format == "json" ? explain_input(flags, *source->set, JsonOutput()) : explain_input(flags, *source->set, TextOutput());
 }
 
 }  // namespace

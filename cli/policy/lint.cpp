@@ -1,7 +1,6 @@
 #include "policy/lint.hpp"
 
 #include <algorithm>
-#include <cstdio>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -12,8 +11,10 @@
 
 #include "cli/commands.hpp"
 #include "cli/input/inputs.hpp"
+#include "cli/messages.hpp"
 #include "cli/output/formats.hpp"
 #include "cli/output/report.hpp"
+#include "cli/output/result_json.hpp"
 #include "cli/output/text.hpp"
 #include "cli/policies.hpp"
 #include "cli/policy/policy_source.hpp"
@@ -92,13 +93,12 @@ Counts count(const std::vector<Line>& lines) {
 
 std::string summary_of(const std::vector<Line>& lines, const PolicySource& source) {
     const Counts counts = count(lines);
-    const auto number = [](std::size_t n, std::string_view word) { return fmt::format("{} {}{}", n, word, n == 1 ? "" : "s"); };
     const std::string sum =
-        fmt::format("{}, {}, {}", number(counts.errors, "error"), number(counts.warnings, "warning"), number(counts.notes, "note"));
+        fmt::format("{}, {}, {}", counted(counts.errors, "error"), counted(counts.warnings, "warning"), counted(counts.notes, "note"));
     if (!source.set) return fmt::format("The policies do not compile: {}", sum);
     const std::size_t policies = source.set->policies.size();
     return fmt::format("{} {} and {} in {}: {}", policies, policies == 1 ? "policy" : "policies",
-                       number(source.set->exceptions.size(), "exception"), number(source.files, "file"),
+                       counted(source.set->exceptions.size(), "exception"), counted(source.files, "file"),
                        lines.empty() ? "nothing to say" : sum);
 }
 
@@ -167,7 +167,7 @@ void write_text(const std::vector<Line>& lines, const PolicySource& source) {
     const Style style = Style::of(stdout);
     for (const Line& line : lines) {
         const std::string subject = line.subject.empty() ? "" : line.subject + ": ";
-        std::cout << visible(to_string(line.place)) << ": " << style.paint(colour_of(line.severity), to_string(line.severity)) << ": "
+        std::cout << log_line(to_string(line.place)) << ": " << style.paint(colour_of(line.severity), to_string(line.severity)) << ": "
                   << visible(subject + line.message) << style.paint(Colour::grey, " [" + line.id + "]") << '\n';
         if (!line.fix.empty()) std::cout << "    " << style.paint(Colour::grey, visible(line.fix)) << '\n';
     }
@@ -191,7 +191,7 @@ void write_json(const std::vector<Line>& lines) {
     const Counts counts = count(lines);
     const ordered_json all{{"lints", std::move(list)},
                            {"summary", {{"errors", counts.errors}, {"warnings", counts.warnings}, {"notes", counts.notes}}}};
-    std::cout << all.dump(2, ' ', false, ordered_json::error_handler_t::replace) << '\n';
+    std::cout << dump(all, 2) << '\n';
 }
 
 // For the formats that `check` has too: a lint is a finding of the policy "lint".
@@ -233,10 +233,7 @@ bool fails(const Flags& flags, const std::vector<Line>& lines) {
     return std::any_of(lines.begin(), lines.end(), [&](const Line& line) { return line.severity >= least; });
 }
 
-int refuse(const std::string& message) {
-    std::fprintf(stderr, "fluxgate policy lint: %s\n", message.c_str());
-    return kCouldNotEvaluate;
-}
+int refuse(const std::string& message) { return cli::refuse("policy lint", message); }
 
 int lint(const Flags& flags) {
     WallTime now = SystemClock().now();
@@ -250,7 +247,7 @@ int lint(const Flags& flags) {
     std::optional<Tree> tree;
     if (!flags.manifests.empty() && source->set) {
         tree = TreeReader(flags).read();
-        for (const std::string& error : tree->errors) std::fprintf(stderr, "%s\n", visible(error).c_str());
+        for (const std::string& error : tree->errors) print_problem(error);
     }
     const std::vector<Line> lines =
         source->set ? lines_of(policy::lint(*source->set, source->documents, now, tree ? &tree->names : nullptr)) : lines_of(*source);
@@ -260,8 +257,6 @@ int lint(const Flags& flags) {
         write_json(lines);
     else
         write_report(format_named(flags.format), lines, *source);
-    std::cout.flush();
-    if (!std::cout) return refuse("standard output cannot be written");
     if (!source->set) return kCouldNotEvaluate;
     // A pattern may match in what could not be read.
     if (tree && !tree->errors.empty()) return refuse("not all manifests could be read");

@@ -1,8 +1,8 @@
 #include "cli/policy/policy_source.hpp"
 
-#include <cstdio>
 #include <filesystem>
 
+#include "cli/messages.hpp"
 #include "policy/loader.hpp"
 
 namespace fluxgate::cli {
@@ -26,15 +26,13 @@ Result<PolicySource> read_policy_source(const std::string& folder, std::chrono::
 std::optional<PolicySource> require_policy_source(const std::string& folder, std::chrono::days exception_horizon, const char* command) {
     auto source = read_policy_source(folder, exception_horizon, SystemClock().now());
     if (!source) {
-        std::fprintf(stderr, "fluxgate %s: %s\n", command, to_string(source.error()).c_str());
+        refuse(command, to_string(source.error()));
         return std::nullopt;
     }
     if (source->set) return std::move(*source);
-    for (const policy::Problem& problem : source->problems) std::fprintf(stderr, "%s\n", to_string(problem).c_str());
-    if (source->problems_omitted > 0) std::fprintf(stderr, "and %zu more\n", source->problems_omitted);
-    const std::size_t count = source->problems.size() + source->problems_omitted;
-    std::fprintf(stderr, "fluxgate %s: the policies in %s do not compile: %zu problem%s\n", command, folder.c_str(), count,
-                 count == 1 ? "" : "s");
+    std::vector<std::string> problems;
+    for (const policy::Problem& problem : source->problems) problems.push_back(to_string(problem));
+    refuse_policies(command, folder, problems, source->problems_omitted);
     return std::nullopt;
 }
 

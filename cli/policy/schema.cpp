@@ -51,7 +51,10 @@ std::vector<std::string> kinds() {
     return ordered_json::parse(schema_text())["properties"]["kind"]["enum"].get<std::vector<std::string>>();
 }
 
-int print(std::string_view text) { return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() ? kClean : kCouldNotEvaluate; }
+int print(std::string_view text) {
+    std::fwrite(text.data(), 1, text.size(), stdout);
+    return kClean;
+}
 
 int list() {
     const ordered_json definitions = ordered_json::parse(schema_text())["definitions"];

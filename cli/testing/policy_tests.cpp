@@ -70,7 +70,7 @@ std::string uid_of(const policy::PolicyTest& test, const policy::PolicyTestCase&
 Result<std::string> text_of(const TestFile& file, const policy::TestObject& object, const Limits& limits) {
     if (object.file.empty()) return kube::with_slack(object.json);
     const std::string path = path_from(file, object.file);
-    const auto text = read_file(path);
+    const auto text = read_file(path, limits.manifest_bytes_max);
     if (!text) return tl::unexpected(text.error());
     std::vector<kube::ManifestObject> objects;
     const auto problem =
@@ -84,7 +84,7 @@ Result<std::string> text_of(const TestFile& file, const policy::TestObject& obje
 
 Result<std::string> recorded_review(const TestFile& file, const policy::TestObject& review, const Limits& limits) {
     const std::string path = path_from(file, review.file);
-    const auto text = read_file(path);
+    const auto text = read_file(path, limits.body_bytes_max);
     if (!text) return tl::unexpected(text.error());
     kube::JsonReader reader(limits);
     const auto json = reader.read(kube::with_slack(*text));
@@ -119,7 +119,7 @@ TestFile read_policy_tests(std::string path, std::string text, const Limits& lim
 FoundTests find_policy_tests(const std::vector<std::string>& paths, const Limits& limits) {
     FoundTests found;
     const auto add = [&](const std::string& path, bool named) {
-        auto text = read_file(path);
+        auto text = read_file(path, limits.manifest_bytes_max);
         if (!text) return found.problems.push_back(shown(text.error()));
         if (!may_hold_a_test(*text)) {
             if (named) found.problems.push_back(path + ": holds no PolicyTest");
@@ -166,7 +166,7 @@ std::shared_ptr<const policy::PolicySet> TestRunner::set_of(const TestFile& file
             }
             for (policy::PolicyFile& one : *folder) files.push_back({(fs::path(paths[i]) / one.name).string(), std::move(one.text)});
         } else {
-            auto text = read_file(paths[i]);
+            auto text = read_file(paths[i], options_.limits.policy_file_bytes_max);
             if (!text) {
                 refuse(shown(text.error()));
                 return nullptr;

@@ -24,28 +24,52 @@ std::size_t offset_of(std::string_view text, kube::Position position) {
     return std::min(at, text.size());
 }
 
-// One past the bracket that closes the one at `at`.
-std::size_t end_of_flow(std::string_view text, std::size_t at) {
-    int depth = 0;
-    for (; at < text.size(); ++at) {
-        const char c = text[at];
-        if (c == '"') {
-            for (++at; at < text.size() && text[at] != '"'; ++at) at += text[at] == '\\' ? 1 : 0;
-        } else if (c == '\'' &&
-                   (text[at - 1] == ' ' || text[at - 1] == '[' || text[at - 1] == '{' || text[at - 1] == ',' || text[at - 1] == '\n')) {
-            // Two of them are one within the text: the second begins another text, which ends where this one does.
-            at = text.find('\'', at + 1);
-            while (at + 1 < text.size() && text[at + 1] == '\'') at = text.find('\'', at + 2);
-        } else if (c == '#' && (text[at - 1] == ' ' || text[at - 1] == '\n' || text[at - 1] == '\t')) {
-            at = text.find('\n', at);
-        } else if (c == '{' || c == '[') {
-            ++depth;
-        } else if ((c == '}' || c == ']') && --depth == 0) {
-            return at + 1;
+// One past the quote that closes the one at `at`; npos if none does.
+std::size_t end_of_quoted(std::string_view text, std::size_t at) {
+    const char quote = text[at];
+    for (++at; at < text.size(); ++at) {
+        if (text[at] == '\\' && quote == '"') {
+            ++at;
+        } else if (text[at] == quote) {
+            const bool doubled = quote == '\'' && at + 1 < text.size() && text[at + 1] == quote;
+            if (!doubled) return at + 1;
+            ++at;
         }
-        if (at == std::string_view::npos) break;
     }
-    return text.size();
+    return std::string_view::npos;
+}
+
+// One past the bracket that closes the one at `at`; npos if none does. Quotes count where a scalar begins, nowhere else
+// (https://yaml.org/spec/1.2.2/#733-plain-style).
+std::size_t end_of_flow(std::string_view text, std::size_t at) {
+    const auto is_one_of = [&](std::size_t i, std::string_view set) {
+        return i >= text.size() || set.find(text[i]) != std::string_view::npos;
+    };
+    int depth = 0;
+    bool scalar_may_begin = false;
+    bool after_json = false;  // behind a quoted text or a bracket: a colon needs no blank then
+    while (at < text.size()) {
+        const char c = text[at];
+        if (scalar_may_begin && (c == '"' || c == '\'')) {
+            at = end_of_quoted(text, at);
+            scalar_may_begin = false;
+            after_json = true;
+            continue;
+        }
+        if (c == '#' && is_one_of(at - 1, " \t\r\n")) {
+            at = text.find('\n', at);
+            continue;
+        }
+        if ((c == '}' || c == ']') && --depth == 0) return at + 1;
+        if (!is_one_of(at, " \t\r\n")) {
+            if (c == '{' || c == '[') ++depth;
+            const bool ends_key = c == ':' && (after_json || is_one_of(at + 1, " \t\r\n,[]{}"));
+            scalar_may_begin = ends_key || is_one_of(at, "{[,");
+            after_json = is_one_of(at, "}]");
+        }
+        ++at;
+    }
+    return std::string_view::npos;
 }
 
 // Behind the last line of the mapping whose first key is at `at`, in that column.
@@ -112,10 +136,16 @@ std::string json_line(const policy::Expectation& expect) {
     return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
-void replace(std::string& text, const ExpectationUpdate& update) {
+struct Replacement {
+    std::size_t start = 0;
+    std::size_t end = 0;  // npos: not found
+    std::string text;
+};
+
+Replacement replacement_of(std::string_view text, const ExpectationUpdate& update) {
     const std::size_t start = offset_of(text, update.place.mapping);
     const bool in_flow = text[offset_of(text, update.place.the_case)] == '{';
-    const std::string newline = text.find("\r\n") == std::string::npos ? "\n" : "\r\n";
+    const std::string newline = text.find("\r\n") == std::string_view::npos ? "\n" : "\r\n";
     const auto block = [&](std::size_t indentation) {
         std::string lines;
         for (const std::string& line : block_lines(update.expect))
@@ -123,30 +153,62 @@ void replace(std::string& text, const ExpectationUpdate& update) {
         return lines;
     };
     const auto column = static_cast<std::size_t>(update.place.mapping.column - 1);
-    if (text[start] != '{') {
-        text.replace(start, end_of_block(text, start, column) - start, block(column));
-        return;
-    }
+    if (text[start] != '{') return {start, end_of_block(text, start, column), block(column)};
     const std::size_t end = end_of_flow(text, start);
     const std::size_t first = text.find_first_not_of(" \t\r\n", start + 1);
-    const bool is_json = in_flow && first != std::string::npos && text[first] == '"';
-    const std::string flow = is_json ? json_line(update.expect) : flow_line(update.expect);
-    if (in_flow || column + flow.size() <= kLineCharactersMax) {
-        text.replace(start, end - start, flow);
-        return;
-    }
+    const bool is_json = in_flow && first != std::string_view::npos && text[first] == '"';
+    std::string flow = is_json ? json_line(update.expect) : flow_line(update.expect);
+    if (in_flow || column + flow.size() <= kLineCharactersMax) return {start, end, std::move(flow)};
     const auto indentation = static_cast<std::size_t>(update.place.key.column + 1);
     const std::size_t after_colon = text.find_last_not_of(" \t", start - 1) + 1;
-    text.replace(after_colon, end - after_colon, newline + std::string(indentation, ' ') + block(indentation));
+    return {after_colon, end, newline + std::string(indentation, ' ') + block(indentation)};
+}
+
+const policy::Expectation* update_at(const std::vector<ExpectationUpdate>& updates, kube::Position position) {
+    const auto found = std::find_if(updates.begin(), updates.end(), [&](const auto& update) { return update.place.mapping == position; });
+    return found == updates.end() ? nullptr : &found->expect;
+}
+
+bool only_expectations_differ(const kube::Node& before, const kube::Node& after, const std::vector<ExpectationUpdate>& updates) {
+    if (before.kind() != after.kind()) return false;
+    if (before.kind() == kube::Node::Kind::mapping) {
+        if (const policy::Expectation* expect = update_at(updates, before.position()))
+            return nlohmann::json::parse(kube::to_json(after)) == nlohmann::json::parse(json_line(*expect));
+    }
+    return before.text() == after.text() &&
+           std::equal(before.items().begin(), before.items().end(), after.items().begin(), after.items().end(),
+                      [&](const kube::Node& one, const kube::Node& other) { return only_expectations_differ(one, other, updates); }) &&
+           std::equal(before.entries().begin(), before.entries().end(), after.entries().begin(), after.entries().end(),
+                      [&](const kube::Entry& one, const kube::Entry& other) {
+                          return one.key == other.key && only_expectations_differ(one.value, other.value, updates);
+                      });
 }
 
 }  // namespace
 
-std::string update_expectations(std::string_view text, std::vector<ExpectationUpdate> updates) {
-    // From the end, so that places before stay where they are.
-    std::sort(updates.begin(), updates.end(), [](const auto& one, const auto& other) { return one.place.mapping > other.place.mapping; });
-    std::string updated(text);
-    for (const ExpectationUpdate& update : updates) replace(updated, update);
+bool only_expectations_differ(std::string_view before, std::string_view after, const std::vector<ExpectationUpdate>& updates,
+                              const Limits& limits) {
+    const kube::ReadResult old_one = kube::read_manifests(before, limits);
+    const kube::ReadResult new_one = kube::read_manifests(after, limits);
+    return old_one.problems.empty() && new_one.problems.empty() &&
+           std::equal(old_one.documents.begin(), old_one.documents.end(), new_one.documents.begin(), new_one.documents.end(),
+                      [&](const kube::Document& one, const kube::Document& other) {
+                          return only_expectations_differ(one.root, other.root, updates);
+                      });
+}
+
+std::optional<std::string> update_expectations(std::string_view text, std::vector<ExpectationUpdate> updates, const Limits& limits) {
+    std::sort(updates.begin(), updates.end(), [](const auto& one, const auto& other) { return one.place.mapping < other.place.mapping; });
+    std::string updated;
+    std::size_t done = 0;
+    for (const ExpectationUpdate& update : updates) {
+        const Replacement replacement = replacement_of(text, update);
+        if (replacement.end == std::string_view::npos || replacement.start < done) return std::nullopt;
+        updated.append(text, done, replacement.start - done).append(replacement.text);
+        done = replacement.end;
+    }
+    updated.append(text, done);
+    if (!only_expectations_differ(text, updated, updates, limits)) return std::nullopt;
     return updated;
 }
 

@@ -72,6 +72,12 @@ BUDGET = ("apiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: we
           "spec: {maxUnavailable: 1, selector: {matchLabels: {app: web}}}\n")
 
 
+def umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
 class CheckTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -390,6 +396,57 @@ class CheckTest(unittest.TestCase):
             code = subprocess.run([BINARY, "check", "--policies", str(self.policies), "-"], input=config_map(), stdout=full, stderr=subprocess.PIPE,
                                   text=True, timeout=SOON).returncode
         self.assertEqual(code, 2)
+
+    def test_an_output_that_is_an_input_is_refused_and_stays(self):
+        folder = self.tree(**{"keep.yaml": deployment(), "old.yaml": deployment()})
+        policies = Path(folder, "policies")
+        policies.mkdir()
+        (policies / "all.yaml").write_text(POLICIES)
+        (Path(folder) / "link.yaml").symlink_to("keep.yaml")
+        (Path(folder) / "reviews.jsonl").write_text("{}\n")
+        rows = [
+            ("the file named", ["keep.yaml", "--output-file", "sarif=keep.yaml"], "among what is judged"),
+            ("by another path", ["./keep.yaml", "--output-file", "sarif=policies/../keep.yaml"], "among what is judged"),
+            ("a manifest of a folder", [".", "--output-file", "sarif=keep.yaml"], "among what is judged"),
+            ("a link to it", ["keep.yaml", "--output-file", "sarif=link.yaml"], "among what is judged"),
+            ("the old manifests", ["keep.yaml", "--old", "old.yaml", "--output-file", "sarif=old.yaml"], "among what is judged"),
+            ("the reviews", ["--reviews", "reviews.jsonl", "--output-file", "json=reviews.jsonl"], "among what is judged"),
+            ("a policy", ["keep.yaml", "--output-file", "sarif=policies/all.yaml"], "read as a policy"),
+            ("what would be a policy", ["keep.yaml", "--output-file", "json=policies/out.json"], "read as a policy"),
+            ("twice", ["keep.yaml", "--output-file", "json=out", "--output-file", "sarif=./out"], "two outputs"),
+            ("a link to something else", ["keep.yaml", "--output-file", "sarif=dangling"], "is a link"),
+            ("a folder", ["keep.yaml", "--output-file", "sarif=policies"], "policy"),
+            ("nowhere", ["keep.yaml", "--output-file", "sarif=no/out"], "No such file"),
+            ("judging that does not begin", ["keep.yaml", "--time", "nope", "--output-file", "sarif=out"], "--time"),
+        ]
+        (Path(folder) / "dangling").symlink_to("precious")
+        content = lambda: {str(path): path.read_bytes() for path in Path(folder).rglob("*") if path.is_file()}
+        before, names = content(), sorted(Path(folder).rglob("*"))
+        for name, words, message in rows:
+            with self.subTest(name):
+                ran = self.check(*words, policies=policies, cwd=folder)
+                self.assertEqual(2, ran.returncode, ran.stdout)
+                self.assertIn(message, ran.stderr)
+                self.assertEqual(before, content())
+                self.assertEqual(names, sorted(Path(folder).rglob("*")))
+
+    def test_an_output_takes_the_place_of_an_earlier_one_as_a_whole(self):
+        folder = self.tree(**{"web.yaml": deployment()})
+        out = Path(folder) / "out.sarif"
+        out.write_text("x" * 1_000_000)
+        self.check("web.yaml", "--output-file", "sarif=out.sarif", "--output-file", "json=/dev/null", "--output-file", "json=/dev/null", cwd=folder)
+        json.loads(out.read_text())
+        self.assertEqual(0o644 & ~umask(), out.stat().st_mode & 0o777)
+        self.assertTrue(Path("/dev/null").is_char_device())
+
+    def test_policies_that_cannot_be_read_are_told_from_those_that_do_not_compile(self):
+        folder = self.tree(**{"web.yaml": deployment(), "broken/p.yaml": POLICIES.replace("limits: [memory]", "limit: [memory]")})
+        missing = self.check("web.yaml", policies="missing", cwd=folder)
+        self.assertEqual(2, missing.returncode)
+        self.assertEqual("fluxgate check: missing: cannot read the policy directory: No such file or directory (io)\n", missing.stderr)
+        broken = self.check("web.yaml", policies="broken", cwd=folder)
+        self.assertEqual(2, broken.returncode)
+        self.assertIn("fluxgate check: the policies in broken do not compile: 1 problem; nothing was loaded\n", broken.stderr)
 
     def test_no_colour_in_a_pipe(self):
         self.assertNotIn("\033", self.check("-", stdin=deployment(memory=None)).stdout)

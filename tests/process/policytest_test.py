@@ -2,6 +2,8 @@
 
 import json
 import os
+import resource
+import signal
 import subprocess
 import tempfile
 import unittest
@@ -208,7 +210,11 @@ spec:
                 cases = suites.findall(".//testcase")
                 self.assertEqual(len(cases), 9)
                 self.assertEqual(sum(case.find("failure") is not None for case in cases), 3)
-                self.assertIn("- allowed: false", cases[0].find("failure").text)
+                self.assertEqual("tests/a.yaml: workloads", suites.find("testsuite").get("name"))
+                self.assertEqual("wrong verdict", cases[0].get("name"))
+                self.assertEqual("not as expected", cases[0].find("failure").get("message"))
+                self.assertIn("tests/a.yaml:11:5: ", cases[0].find("failure").text)
+                self.assertIn("\n- allowed: false\n+ allowed: true\n", cases[0].find("failure").text)
 
     def test_reviews_are_printed_for_whoever_replays_them(self):
         self.write("tests/a.yaml", PASSING)
@@ -221,6 +227,40 @@ spec:
                                 input=first, capture_output=True, text=True, timeout=SOON)
         verdicts = [json.loads(line)["allowed"] for line in judged.stdout.splitlines()]
         self.assertEqual(verdicts, [False, False, True, True, True, False], judged.stderr)
+
+
+class Hostile(Case):
+    """Names and texts of a pull request, where a terminal and the pipelines of Azure and GitHub look for commands."""
+
+    NAME = "c\\n##vso[task.setvariable variable=B]1\\n::warning::hi\\e[31m"
+    CASES = f"""  - {{name: "{NAME}", object: config.yaml, expect: {{allowed: false, message: "{NAME}"}}}}
+  - {{name: "{NAME} no file", object: "::error::\\n##[error]no.yaml", expect: {{allowed: true}}}}
+"""
+
+    def assert_harmless(self, text):
+        self.assertNotRegex(text, r"(?m)##vso\[|##\[|^\s*::|\x1b")
+
+    def test_no_output_holds_a_command(self):
+        self.write("tests/a.yaml", HEAD.replace("name: workloads", 'name: "##vso[x]\\n::y"') + self.CASES)
+        for flags in ([], ["--coverage"], ["-o", "json"], ["-o", "junit"], ["--reviews"], ["--filter", "\n::z\n##vso[z]"],
+                      ["--policies", "##vso[p]\n::p"], ["##vso[q]\n::q"], ["::q"], ["-o", "##vso[o]\n::o"], ["--##vso[f]\n::f"], ["--update"]):
+            with self.subTest(flags):
+                ran = self.run_tests(*flags, code=2)
+                self.assert_harmless(ran.stdout)
+                self.assert_harmless(ran.stderr)
+
+    def test_names_of_files_and_problems_in_them(self):
+        self.write("::error::##vso[a].yaml", HEAD + "  - {name: a, objct: o.yaml, expect: {allowed: true}}\n")
+        self.write("::warning::b.yaml", FAILING.replace("../policies.yaml", "policies.yaml").replace("object: ", "object: tests/"))
+        ran = self.run_tests(".", code=2)
+        self.assertIn("error::", ran.stderr)
+        self.assertIn("warning::b.yaml:11:5", ran.stdout)
+        self.assert_harmless(ran.stderr + ran.stdout)
+
+    def test_json_says_what_the_file_says(self):
+        self.write("tests/a.yaml", HEAD + self.CASES)
+        out = json.loads(self.run_tests("-o", "json", code=2).stdout)
+        self.assertEqual("c\n##vso[task.setvariable variable=B]1\n::warning::hi\x1b[31m", out["cases"][0]["case"])
 
 
 class Updating(Case):
@@ -243,6 +283,24 @@ class Updating(Case):
         self.assertIn("3 passed", self.run_tests().stdout)
         self.assertIn("0 expectations updated", self.run_tests("--update").stdout)
         self.assertEqual(path.read_text(), expected)
+
+    def test_neighbouring_cases_stay_whatever_an_expectation_says(self):
+        last = "  - {name: last, object: config.yaml, expect: {allowed: true}}\n"
+        rows = [
+            ("a quote in a plain text", '{allowed: false, message: 12" pipe}'),
+            ("a bracket after a quoted key", "{allowed: false, \"message\":'a } b'}"),
+            ("an apostrophe", "{allowed: false, message: it is Bob's}"),
+            ("a comment", "{allowed: false, # it's \" }\n      violations: [{rule: limits}]}"),
+        ]
+        for name, expect in rows:
+            with self.subTest(name):
+                before = HEAD + "  - name: first\n    object: config.yaml\n    expect: "
+                path = self.write("tests/a.yaml", before + expect + "   # why\n" + last)
+                self.assertIn("1 expectation updated", self.run_tests("--update").stdout)
+                after = path.read_text()
+                self.assertTrue(after.startswith(before + "{allowed: true"), after)
+                self.assertTrue(after.endswith("}   # why\n" + last), after)
+                self.assertIn("2 passed", self.run_tests().stdout)
 
     def test_line_ends_and_json_stay(self):
         crlf = self.write("tests/a.yaml", FAILING.replace("\n", "\r\n"))
@@ -299,9 +357,57 @@ class Broken(Case):
 
     def test_a_file_that_cannot_be_written_stays(self):
         self.write("tests/a.yaml", FAILING)
-        (self.root / "tests/a.yaml.new").mkdir()  # where the new text would be written
-        self.assertIn("cannot write the file", self.run_tests("--update", code=2).stderr)
-        self.assertEqual((self.root / "tests/a.yaml").read_text(), FAILING)
+        before = sorted(self.root.rglob("*"))
+
+        def no_room():
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64))
+
+        for flags in (["--update"], ["--junit-file", "out.xml"]):
+            with self.subTest(flags):
+                ran = subprocess.run([BINARY, "test", *flags], cwd=self.root, capture_output=True, text=True, timeout=SOON, preexec_fn=no_room)
+                self.assertEqual(2, ran.returncode, ran.stderr)
+                self.assertIn("cannot write the file", ran.stderr)
+                self.assertEqual((self.root / "tests/a.yaml").read_text(), FAILING)
+                self.assertEqual(before, sorted(self.root.rglob("*")))
+
+    def test_an_update_goes_through_a_link_and_through_no_planted_one(self):
+        target = self.write("elsewhere/a.yaml", FAILING.replace("object: ", "object: ../tests/"))
+        precious = self.write("precious", "precious")
+        (self.root / "tests/a.yaml").symlink_to("../elsewhere/a.yaml")
+        for name in ("tests/a.yaml.new", "elsewhere/a.yaml.new"):
+            (self.root / name).symlink_to(precious)
+        self.write("tests/a.yaml", FAILING)
+        self.run_tests("tests/a.yaml", "--update")
+        self.assertTrue((self.root / "tests/a.yaml").is_symlink())
+        self.assertIn("expect: {allowed: true}   # why", target.read_text())
+        self.assertEqual("precious", precious.read_text())
+
+    def test_a_file_without_an_end_is_refused(self):
+        os.mkfifo(self.root / "tests/pipe")
+        for name, message in (("/dev/zero", "no regular file"), ("pipe", "no regular file"), (".", "Is a directory")):
+            for field in ("object", "review"):
+                with self.subTest(f"{field}: {name}"):
+                    self.write("tests/a.yaml", HEAD + f"  - {{name: a, {field}: {name}, expect: {{allowed: true}}}}\n")
+                    self.assertIn(message, self.run_tests(code=2).stdout)
+        self.write("tests/a.yaml", PASSING.replace("../policies.yaml", "/dev/zero"))
+        self.assertIn("no regular file", self.run_tests(code=2).stderr)
+
+    def test_an_output_that_is_a_test_is_refused(self):
+        path = self.write("tests/a.yaml", PASSING)
+        self.assertIn("it is among what is judged", self.run_tests("tests", "--junit-file", "tests/../tests/a.yaml", code=2).stderr)
+        self.assertEqual(PASSING, path.read_text())
+
+    def test_a_full_disk_is_no_success(self):
+        self.write("tests/a.yaml", PASSING)
+        (self.root / "p").mkdir()
+        self.write("p/p.yaml", POLICIES)
+        for words in (["test"], ["test", "-o", "json"], ["test", "--reviews"], ["completion", "bash"], ["policy", "schema"], ["policy", "schema", "--list"],
+                      ["policy", "explain", "--writers"], ["policy", "lint", "p"], ["policy", "diff", "p", "p"], ["--help"]):
+            with self.subTest(words), open("/dev/full", "w") as full:
+                ran = subprocess.run([BINARY, *words], cwd=self.root, stdout=full, stderr=subprocess.PIPE, text=True, timeout=SOON)
+                self.assertEqual(2, ran.returncode)
+                self.assertIn("standard output cannot be written", ran.stderr)
 
 
 if __name__ == "__main__":

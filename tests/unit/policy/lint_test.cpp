@@ -277,9 +277,10 @@ TEST_CASE("patterns are tried on the manifests that are given, and only on those
     names.objects = {"web", "db"};
     names.containers = {"web"};
     CHECK(brief(lints({policy, excepted}, &names)) ==
-          Lines{"pattern-matches-nothing p0.yaml:5:36 p", "name-matches-nothing p0.yaml:5:67 p", "name-matches-nothing p0.yaml:5:92 p",
-                "name-matches-nothing p0.yaml:7:19 p", "name-matches-nothing p1.yaml:6:36 legacy",
-                "pattern-matches-nothing p1.yaml:6:53 legacy", "name-matches-nothing p1.yaml:7:21 legacy"});
+          Lines{"pattern-matches-nothing p0.yaml:5:36 p", "pattern-matches-nothing p0.yaml:5:67 p",
+                "pattern-matches-nothing p0.yaml:5:92 p", "pattern-matches-nothing p0.yaml:7:19 p",
+                "name-matches-nothing p1.yaml:6:36 legacy", "pattern-matches-nothing p1.yaml:6:53 legacy",
+                "name-matches-nothing p1.yaml:7:21 legacy"});
     names.namespaces = {"production", "prod-x", "prod-y", "prod-z"};
     names.objects = {"web", "web-1", "api"};
     names.containers = {"web", "sidecar"};
