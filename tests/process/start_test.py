@@ -50,9 +50,8 @@ class Starting(unittest.TestCase):
             caller = serving.caller()
             self.assertTrue(caller.call(recording("flux-applies")).response["allowed"])
             self.assertFalse(caller.call(recording("person-edits-image")).response["allowed"])
-            metrics = serving.metrics()
-            self.assertEqual(metrics['fluxgate_admission_reviews_total{class="routine",verdict="allowed"}'], 1)
-            self.assertEqual(metrics['fluxgate_admission_reviews_total{class="exceptional",verdict="denied"}'], 1)
+            serving.wait_for_metric('fluxgate_admission_reviews_total{class="routine",verdict="allowed"}', 1)
+            serving.wait_for_metric('fluxgate_admission_reviews_total{class="exceptional",verdict="denied"}', 1)
 
     def test_what_it_cannot_start_with_is_said_and_the_exit_code_is_2(self):
         stage = self.stage

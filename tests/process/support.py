@@ -164,6 +164,12 @@ class Serving:
         while self.readyz()[0] == 200:
             assert time.monotonic() < deadline, "still ready"
 
+    def wait_for_metric(self, name, value):
+        """A review is counted a moment after it is answered."""
+        deadline = time.monotonic() + SOON
+        while self.metrics().get(name) != value:
+            assert time.monotonic() < deadline, f"{name} is {self.metrics().get(name)}, not {value}"
+
     def metrics(self):
         samples = {}
         for line in self.get(self.metrics_port, "/metrics")[1].splitlines():
