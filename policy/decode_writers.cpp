@@ -44,7 +44,8 @@ std::optional<Subject> decode_account(const kube::Node& node, const std::string&
     auto name = decode_name(fields, "name", Glob::Alphabet::names);
     fields.finish();
     if (namespace_name && only_stars(namespace_name->text()))
-        fields.problem("namespace", "means any namespace, and anybody who may create a service account somewhere is it; name the namespace");
+        fields.problem("namespace",
+                       "means any namespace, and anybody who may create a service account somewhere is it; name the namespace");
     else if (namespace_name && !can_be_of_an_account(namespace_name->text(), false))
         fields.problem("namespace", "no namespace has such a name");
     if (name && !can_be_of_an_account(name->text(), true)) fields.problem("name", "no service account has such a name");
@@ -57,7 +58,9 @@ std::optional<Subject> decode_user(Mapping& fields) {
     if (!name) return std::nullopt;
     const std::string_view text = name->text();
     if (text.starts_with("system:serviceaccount:"))
-        fields.problem("user", "is a service account; write serviceAccount: {namespace: NAMESPACE, name: NAME}, whose proof is judged as that of accounts");
+        fields.problem(
+            "user",
+            "is a service account; write serviceAccount: {namespace: NAMESPACE, name: NAME}, whose proof is judged as that of accounts");
     else if (only_stars(text) || text == "system:anonymous")
         fields.problem("user", "means everybody");
     else
@@ -93,11 +96,11 @@ std::vector<std::string_view> proofs_of(const WriterIdentity& identity) {
 }
 
 void decode_assurance(Mapping& fields, WriterIdentity& identity, bool is_somebody) {
-    const kube::Node* node = fields.required("assurance", "the least proof that is accepted: pod-bound, token, certificate or impersonated");
+    const kube::Node* node =
+        fields.required("assurance", "the least proof that is accepted: pod-bound, token, certificate or impersonated");
     if (!node) return;
     constexpr std::array kProofs{Assurance::pod_bound, Assurance::token, Assurance::certificate, Assurance::impersonated};
-    const auto index =
-        one_of(*node, fields.name_of("assurance"), {"pod-bound", "token", "certificate", "impersonated"}, fields.problems());
+    const auto index = one_of(*node, fields.name_of("assurance"), {"pod-bound", "token", "certificate", "impersonated"}, fields.problems());
     if (!index) return;
     identity.assurance = kProofs[*index];
     if (!is_somebody) return;
@@ -112,9 +115,10 @@ void decode_assurance(Mapping& fields, WriterIdentity& identity, bool is_somebod
     if (identity.assurance != Assurance::impersonated) return;
     const Subject& who = *identity.who;
     if (has_star(who.name.text()) || (who.namespace_name && has_star(who.namespace_name->text())))
-        fields.problem("assurance", fmt::format("\"impersonated\" is accepted of one name only, and \"{}\" is a pattern; whoever may impersonate "
-                                                "could choose any name that it matches",
-                                                username_of(identity)));
+        fields.problem("assurance",
+                       fmt::format("\"impersonated\" is accepted of one name only, and \"{}\" is a pattern; whoever may impersonate "
+                                   "could choose any name that it matches",
+                                   username_of(identity)));
 }
 
 Permission decode_permission(const kube::Node& item, const std::string& what, bool impersonated, Problems& problems) {
@@ -125,8 +129,9 @@ Permission decode_permission(const kube::Node& item, const std::string& what, bo
     permission.namespaces = decode_globs(fields, "namespaces");
     refuse_empty_list(fields, "namespaces", "would be any namespace; leave it out to mean any");
     if (impersonated && item.kind() == kube::Node::Kind::mapping && !fields.field("namespaces")) {
-        fields.problem("namespaces", "is missing: what is impersonated cannot be told from a look-alike, so it must be said where it may "
-                                     "write ([\"*\"] is everywhere)");
+        fields.problem("namespaces",
+                       "is missing: what is impersonated cannot be told from a look-alike, so it must be said where it may "
+                       "write ([\"*\"] is everywhere)");
     }
     permission.owned = decode_boolean(fields, "owned").value_or(false);
     permission.bound_to_pod = decode_boolean(fields, "boundToPod").value_or(false);

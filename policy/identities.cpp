@@ -58,9 +58,9 @@ bool is_service_account(std::string_view user) {
 
 Result<ordered_json> writer(const WriterProfile& profile, std::string_view name) {
     const auto& list = profile.identities;
-    const auto found = name.empty() ? list.begin() : std::find_if(list.begin(), list.end(), [&](const WriterIdentity& identity) {
-        return short_name(identity) == name;
-    });
+    const auto found =
+        name.empty() ? list.begin()
+                     : std::find_if(list.begin(), list.end(), [&](const WriterIdentity& identity) { return short_name(identity) == name; });
     if (found == list.end()) {
         std::vector<std::string> names;
         for (const WriterIdentity& identity : list) names.push_back(short_name(identity));

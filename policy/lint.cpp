@@ -68,7 +68,8 @@ bool applies_anything(const WriterProfile& profile) {
 bool creates_pods_of_workloads(const WriterProfile& profile) {
     constexpr std::string_view kController = "system:serviceaccount:kube-system:replicaset-controller";
     return std::any_of(profile.identities.begin(), profile.identities.end(), [&](const WriterIdentity& identity) {
-        return username_of(identity) == kController && std::any_of(identity.may.begin(), identity.may.end(), [](const Permission& permission) {
+        return username_of(identity) == kController &&
+               std::any_of(identity.may.begin(), identity.may.end(), [](const Permission& permission) {
                    const ResourceRule& rule = permission.rule;
                    return (holds(rule.api_groups, "") || holds(rule.api_groups, "*")) &&
                           (holds(rule.resources, "pods") || holds(rule.resources, "*") || holds(rule.resources, "*/*")) &&

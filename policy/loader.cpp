@@ -77,7 +77,8 @@ private:
                          fmt::format("apiVersion: expected {}", kApiVersion));
         }
         if (!kind) {
-            problems.add(Errc::missing_field, root.position(), "kind is missing: expected GuardPolicy, GuardException, WriterProfile or PolicyTest");
+            problems.add(Errc::missing_field, root.position(),
+                         "kind is missing: expected GuardPolicy, GuardException, WriterProfile or PolicyTest");
             return;
         }
         const auto index = one_of(*kind, "kind", {"GuardPolicy", "GuardException", "WriterProfile", "BreakGlass", "PolicyTest"}, problems);

@@ -134,7 +134,7 @@ struct PolicySet {
     std::vector<Policy> policies;  // in the order of file names and documents
     std::vector<Exception> exceptions;
     std::vector<std::shared_ptr<const WriterProfile>> writers;  // of files, in their order; shared with the locks that name them
-    std::string digest;  // "sha256:…" over names and texts of the files: which set judged
+    std::string digest;                                         // "sha256:…" over names and texts of the files: which set judged
     CompileOptions options;
     Index index;
     bool has_defaults = false;  // any rule of that kind

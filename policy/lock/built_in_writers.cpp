@@ -89,9 +89,9 @@ WriterProfile make_flux() {
 // server gets). helm-controller makes a HelmChart for a HelmRelease.
 void add_impersonating_flux(WriterProfile& profile) {
     profile.identities.push_back(in_a_pod("flux-system", "kustomize-controller", {may("kustomize.toolkit.fluxcd.io", {"*/*"}, kUpdate)}));
-    profile.identities.push_back(in_a_pod("flux-system", "helm-controller",
-                                          {may("helm.toolkit.fluxcd.io", {"*/*"}, kUpdate),
-                                           may("source.toolkit.fluxcd.io", {"helmcharts"}, kWrite)}));
+    profile.identities.push_back(
+        in_a_pod("flux-system", "helm-controller",
+                 {may("helm.toolkit.fluxcd.io", {"*/*"}, kUpdate), may("source.toolkit.fluxcd.io", {"helmcharts"}, kWrite)}));
     add_helpers_of_flux(profile);
 }
 
@@ -107,14 +107,14 @@ WriterProfile make_flux_multitenant() {
 WriterProfile make_aks_flux() {
     WriterProfile profile{.name = "aks-flux", .identities = {}, .accounts = WriterProfile::Accounts::anywhere};
     add_impersonating_flux(profile);
-    profile.identities.push_back(
-        in_a_pod("flux-system", "fluxconfig-agent",
-                 {may("clusterconfig.azure.com", {"fluxconfigs"}, kWrite), may("clusterconfig.azure.com", {"fluxconfigs/status"}, kUpdate)}));
-    profile.identities.push_back(
-        in_a_pod("flux-system", "fluxconfig-controller",
-                 {may("clusterconfig.azure.com", {"fluxconfigs", "fluxconfigs/status"}, kUpdate),
-                  may("source.toolkit.fluxcd.io", {"gitrepositories", "buckets", "ocirepositories"}, kWrite),
-                  may("kustomize.toolkit.fluxcd.io", {"kustomizations"}, kWrite), in({"flux-system"}, may("", {"configmaps"}, kCreateUpdate))}));
+    profile.identities.push_back(in_a_pod(
+        "flux-system", "fluxconfig-agent",
+        {may("clusterconfig.azure.com", {"fluxconfigs"}, kWrite), may("clusterconfig.azure.com", {"fluxconfigs/status"}, kUpdate)}));
+    profile.identities.push_back(in_a_pod(
+        "flux-system", "fluxconfig-controller",
+        {may("clusterconfig.azure.com", {"fluxconfigs", "fluxconfigs/status"}, kUpdate),
+         may("source.toolkit.fluxcd.io", {"gitrepositories", "buckets", "ocirepositories"}, kWrite),
+         may("kustomize.toolkit.fluxcd.io", {"kustomizations"}, kWrite), in({"flux-system"}, may("", {"configmaps"}, kCreateUpdate))}));
     return profile;
 }
 
@@ -132,11 +132,10 @@ WriterProfile make_flux_operator() {
 WriterProfile make_argocd() {
     WriterProfile profile{.name = "argocd"};
     profile.identities.push_back(in_a_pod("argocd", "argocd-application-controller", {objects()}));
-    profile.identities.push_back(in_a_pod("argocd", "argocd-applicationset-controller",
-                                          {may("argoproj.io", {"applications"}, kWrite),
-                                           may("argoproj.io", {"applicationsets", "applicationsets/status"}, kUpdate)}));
-    profile.identities.push_back(
-        in_a_pod("argocd", "argocd-notifications-controller", {may("argoproj.io", {"applications"}, kUpdate)}));
+    profile.identities.push_back(in_a_pod(
+        "argocd", "argocd-applicationset-controller",
+        {may("argoproj.io", {"applications"}, kWrite), may("argoproj.io", {"applicationsets", "applicationsets/status"}, kUpdate)}));
+    profile.identities.push_back(in_a_pod("argocd", "argocd-notifications-controller", {may("argoproj.io", {"applications"}, kUpdate)}));
     return profile;
 }
 
@@ -200,9 +199,9 @@ WriterProfile make_kubernetes() {
     // The API server's own quota admission counts before it lets a pod in, and its eviction API counts down a budget. It calls
     // itself over loopback, which leaves no evidence behind its name; the two things it may write are counters that their
     // controllers set right again.
-    WriterIdentity api_server = user("system:apiserver", Assurance::impersonated,
-                                     {in({"*"}, may("", {"resourcequotas/status"}, kUpdate)),
-                                      in({"*"}, may("policy", {"poddisruptionbudgets/status"}, kUpdate))});
+    WriterIdentity api_server =
+        user("system:apiserver", Assurance::impersonated,
+             {in({"*"}, may("", {"resourcequotas/status"}, kUpdate)), in({"*"}, may("policy", {"poddisruptionbudgets/status"}, kUpdate))});
     api_server.groups = {"system:masters"};
     api_server.set_right_again = true;
     list.push_back(std::move(api_server));
@@ -210,10 +209,10 @@ WriterProfile make_kubernetes() {
     // The token controller fills service account token Secrets, and runs under the process's own certificate.
     list.push_back(user("system:kube-controller-manager", Assurance::certificate, {may("", {"secrets"}, kUpdateDelete)}));
 
-    list.push_back(user("system:kube-scheduler", Assurance::certificate,
-                        {may("", {"pods/binding", "bindings"}, kCreate), may("", {"pods/status"}, kUpdate), may("", {"pods"}, kDelete),
-                         may("", {"persistentvolumeclaims"}, kUpdate),
-                         may("resource.k8s.io", {"resourceclaims", "resourceclaims/status"}, kUpdate)}));
+    list.push_back(
+        user("system:kube-scheduler", Assurance::certificate,
+             {may("", {"pods/binding", "bindings"}, kCreate), may("", {"pods/status"}, kUpdate), may("", {"pods"}, kDelete),
+              may("", {"persistentvolumeclaims"}, kUpdate), may("resource.k8s.io", {"resourceclaims", "resourceclaims/status"}, kUpdate)}));
 
     // What a kubelet may do to which pod is NodeRestriction's business: its own pods only. NodeRestriction looks at users of
     // this prefix only, so that a certificate of a person in the group would pass it and must not pass here.
@@ -269,15 +268,14 @@ WriterProfile make_flagger() {
 WriterProfile make_cert_manager() {
     WriterProfile profile{.name = "cert-manager"};
     auto& list = profile.identities;
-    list.push_back(in_a_pod(
-        "cert-manager", "cert-manager",
-        {may("cert-manager.io", {"certificates", "certificaterequests"}, kWrite),
-         may("cert-manager.io", {"certificates/status", "certificaterequests/status"}, kUpdate),
-         may("cert-manager.io", {"issuers", "issuers/status", "clusterissuers", "clusterissuers/status"}, kUpdate),
-         may("acme.cert-manager.io", {"orders", "challenges"}, kWrite),
-         may("acme.cert-manager.io", {"orders/status", "challenges/status"}, kUpdate), may("", {"secrets"}, kWrite),
-         may_owned("", {"pods", "services"}, kCreateDelete), may_owned("networking.k8s.io", {"ingresses"}, kWrite),
-         may_owned("gateway.networking.k8s.io", {"httproutes"}, kWrite)}));
+    list.push_back(in_a_pod("cert-manager", "cert-manager",
+                            {may("cert-manager.io", {"certificates", "certificaterequests"}, kWrite),
+                             may("cert-manager.io", {"certificates/status", "certificaterequests/status"}, kUpdate),
+                             may("cert-manager.io", {"issuers", "issuers/status", "clusterissuers", "clusterissuers/status"}, kUpdate),
+                             may("acme.cert-manager.io", {"orders", "challenges"}, kWrite),
+                             may("acme.cert-manager.io", {"orders/status", "challenges/status"}, kUpdate), may("", {"secrets"}, kWrite),
+                             may_owned("", {"pods", "services"}, kCreateDelete), may_owned("networking.k8s.io", {"ingresses"}, kWrite),
+                             may_owned("gateway.networking.k8s.io", {"httproutes"}, kWrite)}));
     list.push_back(in_a_pod(
         "cert-manager", "cert-manager-cainjector",
         {may("admissionregistration.k8s.io", {"validatingwebhookconfigurations", "mutatingwebhookconfigurations"}, kUpdate),
@@ -304,8 +302,9 @@ WriterProfile make_keda() {
 }  // namespace
 
 std::span<const WriterProfile> built_in_writers() {
-    static const std::array profiles{make_flux(),       make_flux_multitenant(), make_aks_flux(), make_flux_operator(), make_argocd(),
-                                     make_kubernetes(), make_aks(),              make_flagger(),  make_cert_manager(),  make_keda()};
+    static const std::array profiles{
+        make_flux(), make_flux_multitenant(), make_aks_flux(),     make_flux_operator(), make_argocd(), make_kubernetes(),
+        make_aks(),  make_flagger(),          make_cert_manager(), make_keda()};
     return profiles;
 }
 

@@ -40,9 +40,9 @@ std::string explain(const Writers& writers, const kube::Review& review, Assuranc
             if (!satisfies(assurance, identity.assurance)) {
                 return fmt::format("proof \"{}\", {} needs \"{}\"", to_string(assurance), profile->name, to_string(identity.assurance));
             }
-            const std::string where = !covered_elsewhere(identity, review)   ? std::string()
-                                      : review.namespace_name.empty() ? std::string(" outside of namespaces")
-                                                                      : fmt::format(" in {}", review.namespace_name);
+            const std::string where = !covered_elsewhere(identity, review) ? std::string()
+                                      : review.namespace_name.empty()      ? std::string(" outside of namespaces")
+                                                                           : fmt::format(" in {}", review.namespace_name);
             return fmt::format("{} may not {} {}{}", profile->name, kube::to_string(review.operation), review.resource_name(), where);
         }
     }
@@ -51,9 +51,8 @@ std::string explain(const Writers& writers, const kube::Review& review, Assuranc
 
 bool is_account_name(std::string_view text, std::size_t bytes_max, bool dots) {
     return !text.empty() && text.size() <= bytes_max && text.front() != '-' && text.back() != '-' &&
-           std::all_of(text.begin(), text.end(), [&](char c) {
-               return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || (dots && c == '.');
-           });
+           std::all_of(text.begin(), text.end(),
+                       [&](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || (dots && c == '.'); });
 }
 
 std::vector<WriterAccount> decode_accounts(Mapping& fields) {
@@ -100,7 +99,9 @@ void decode_writer(const kube::Node& item, const std::string& what, Problems& pr
                      fmt::format("{}: expected the name of a writer profile, have {}", what, kube::describe(item.kind())));
         return;
     }
-    const auto refuse = [&](Errc code, std::string_view message) { problems.add(code, item.position(), fmt::format("{}: {}", what, message)); };
+    const auto refuse = [&](Errc code, std::string_view message) {
+        problems.add(code, item.position(), fmt::format("{}: {}", what, message));
+    };
     const std::string& name = reference.name;
     const WriterProfile* built_in = find_built_in_writers(name);
     const bool takes_accounts = built_in && built_in->accounts != WriterProfile::Accounts::none;
@@ -108,8 +109,8 @@ void decode_writer(const kube::Node& item, const std::string& what, Problems& pr
         refuse(Errc::not_implemented, fmt::format("the writer profile {} is not implemented in this version of Fluxgate", name));
     else if (takes_accounts && !with_accounts)
         refuse(Errc::invalid_policy,
-               fmt::format("{} needs the accounts that Flux impersonates: {{name: {}, serviceAccounts: [cluster-config/flux-applier]}}", name,
-                           name));
+               fmt::format("{} needs the accounts that Flux impersonates: {{name: {}, serviceAccounts: [cluster-config/flux-applier]}}",
+                           name, name));
     else if (with_accounts && !takes_accounts)
         refuse(Errc::invalid_policy, fmt::format("{} takes no accounts; aks-flux and flux-multitenant do", kube::quoted(name)));
     else
@@ -121,9 +122,8 @@ void decode_writer(const kube::Node& item, const std::string& what, Problems& pr
 LockRule LockRule::decode(Mapping& fields) {
     LockRule rule;
     fields.required("writers", "a list of writer profiles such as [flux, kubernetes]");
-    fields.each("writers", [&](const kube::Node& item, const std::string& what) {
-        decode_writer(item, what, fields.problems(), rule.references);
-    });
+    fields.each("writers",
+                [&](const kube::Node& item, const std::string& what) { decode_writer(item, what, fields.problems(), rule.references); });
     const kube::Node* writers = fields.field("writers");
     if (writers && writers->kind() == kube::Node::Kind::sequence && writers->items().empty()) {
         fields.problem("writers", "must name at least one profile: a lock without writers stops every change");

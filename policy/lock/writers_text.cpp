@@ -21,7 +21,8 @@ std::string list_of(const std::vector<std::string>& texts) {
 // Without quotes where no YAML reader takes it for anything but a text.
 std::string plain(std::string_view text) {
     constexpr std::array<std::string_view, 9> kWords{"true", "false", "null", "yes", "no", "on", "off", "y", "n"};
-    const bool letters = std::all_of(text.begin(), text.end(), [](char c) { return (c >= 'a' && c <= 'z') || c == '-' || c == '.' || (c >= '0' && c <= '9'); });
+    const bool letters = std::all_of(text.begin(), text.end(),
+                                     [](char c) { return (c >= 'a' && c <= 'z') || c == '-' || c == '.' || (c >= '0' && c <= '9'); });
     const bool is_plain = letters && !text.empty() && text.front() >= 'a' && std::find(kWords.begin(), kWords.end(), text) == kWords.end();
     return is_plain ? std::string(text) : kube::quoted(text);
 }
@@ -66,8 +67,8 @@ std::vector<std::string> who_lines(const WriterIdentity& identity) {
 }  // namespace
 
 std::string to_yaml(const WriterProfile& profile) {
-    std::string text =
-        fmt::format("apiVersion: fluxgate.dev/v1alpha1\nkind: WriterProfile\nmetadata:\n  name: {}\nspec:\n  identities:\n", plain(profile.name));
+    std::string text = fmt::format("apiVersion: fluxgate.dev/v1alpha1\nkind: WriterProfile\nmetadata:\n  name: {}\nspec:\n  identities:\n",
+                                   plain(profile.name));
     for (const WriterIdentity& identity : profile.identities) {
         std::string_view lead = "  - ";
         for (const std::string& line : who_lines(identity)) {

@@ -45,7 +45,10 @@ POLICY = "apiVersion: fluxgate.dev/v1alpha1\nkind: GuardPolicy\nmetadata: {name:
 BASE = POLICY % "base" + "  rules: [{name: probes, probes: {all: [readinessProbe]}}]\n"
 
 RULES = {
-    "lock": ["{writers: [flux, kubernetes], scope: object}"],
+    "lock": [
+        "{writers: [flux, kubernetes], scope: object}",
+        "{writers: [{name: aks-flux, serviceAccounts: [cluster-config/flux-applier]}, aks, cert-manager]}",
+    ],
     "resources": [
         "{requests: [cpu, memory, nvidia.com/gpu, hugepages-2Mi], limits: [memory], min: {cpu: 10m}, max: {memory: 4Gi, cpu: 2},"
         " maxLimitRequestRatio: {memory: '2', cpu: 1.5}, containerTypes: [containers, initContainers, sidecars]}",
@@ -97,6 +100,32 @@ spec:
   expiresAt: 2026-01-31T00:00:00+01:00
 """
 
+WRITERS = """apiVersion: fluxgate.dev/v1alpha1
+kind: WriterProfile
+metadata: {name: team, labels: {a: b}, annotations: {c: d}}
+spec:
+  identities:
+  - serviceAccount: {namespace: team-a, name: flux-applier}
+    assurance: impersonated
+    may: [{apiGroups: [apps, ""], apiVersions: [v1], resources: ["*"], operations: ["*"], namespaces: [production, "prod-*"], owned: false}]
+  - serviceAccount: {namespace: "ci-*", name: "*"}
+    assurance: token
+    may: [{apiGroups: [apps], resources: [deployments, "*/scale"], operations: [CREATE, UPDATE], owned: true}]
+  - user: "system:node:*"
+    groups: ["system:nodes"]
+    assurance: certificate
+    may: [{apiGroups: [""], resources: [serviceaccounts/token], operations: [CREATE], boundToPod: true}]
+  - user: ci@example.com
+    assurance: impersonated
+    may: [{apiGroups: [apps], resources: [deployments], operations: [UPDATE], namespaces: ["*"]}]
+  - groups: [release, managers]
+    assurance: certificate
+    may: [{apiGroups: [apps], resources: [deployments], operations: [UPDATE]}]
+  - groups: ["system:serviceaccounts:builders"]
+    assurance: pod-bound
+    may: [{apiGroups: [apps], resources: [deployments], operations: [UPDATE]}]
+"""
+
 TEST = """apiVersion: fluxgate.dev/v1alpha1
 kind: PolicyTest
 metadata: {name: production}
@@ -139,6 +168,7 @@ def examples():
         for i, body in enumerate(bodies):
             yield f"{rule} {i}", POLICY % f"{rule.lower()}-{i}" + f"  rules:\n  - {{name: r, {rule}: {body}}}\n"
     yield "GuardException", EXCEPTION
+    yield "WriterProfile", WRITERS
     yield "PolicyTest", TEST
 
 
@@ -220,6 +250,7 @@ def mutations(document):
 # What the loader refuses and a schema cannot see.
 BEYOND_A_SCHEMA = [
     r"no policy is named",  # in any file of the set
+    r"no writer profile is named",
     r"has no rule",
     r"no regular expression",  # the syntax of RE2
 ]

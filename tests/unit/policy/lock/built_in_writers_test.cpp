@@ -258,23 +258,32 @@ TEST_CASE("each writer that is no part of Kubernetes may write what it writes, a
         bool passes;
     };
     const Row rows[] = {
-        {"flux-multitenant", "flux-system", "kustomize-controller", "UPDATE", "kustomize.toolkit.fluxcd.io/kustomizations/status", kNotOwned, true},
-        {"flux-multitenant", "flux-system", "kustomize-controller", "UPDATE", "kustomize.toolkit.fluxcd.io/kustomizations", kNotOwned, true},
-        {"flux-multitenant", "flux-system", "kustomize-controller", "CREATE", "kustomize.toolkit.fluxcd.io/kustomizations", kNotOwned, false},
+        {"flux-multitenant", "flux-system", "kustomize-controller", "UPDATE", "kustomize.toolkit.fluxcd.io/kustomizations/status",
+         kNotOwned, true},
+        {"flux-multitenant", "flux-system", "kustomize-controller", "UPDATE", "kustomize.toolkit.fluxcd.io/kustomizations", kNotOwned,
+         true},
+        {"flux-multitenant", "flux-system", "kustomize-controller", "CREATE", "kustomize.toolkit.fluxcd.io/kustomizations", kNotOwned,
+         false},
         {"flux-multitenant", "flux-system", "kustomize-controller", "UPDATE", "apps/deployments", kNotOwned, false},
         {"flux-multitenant", "flux-system", "kustomize-controller", "UPDATE", "source.toolkit.fluxcd.io/gitrepositories", kNotOwned, false},
         {"flux-multitenant", "flux-system", "helm-controller", "CREATE", "source.toolkit.fluxcd.io/helmcharts", kNotOwned, true},
         {"flux-multitenant", "flux-system", "helm-controller", "UPDATE", "helm.toolkit.fluxcd.io/helmreleases/status", kNotOwned, true},
         {"flux-multitenant", "flux-system", "helm-controller", "CREATE", "secrets", kNotOwned, false},
         {"flux-multitenant", "flux-system", "helm-controller", "UPDATE", "source.toolkit.fluxcd.io/helmcharts/status", kNotOwned, false},
-        {"flux-multitenant", "flux-system", "source-controller", "UPDATE", "source.toolkit.fluxcd.io/gitrepositories/status", kNotOwned, true},
+        {"flux-multitenant", "flux-system", "source-controller", "UPDATE", "source.toolkit.fluxcd.io/gitrepositories/status", kNotOwned,
+         true},
         {"flux-multitenant", "flux-system", "source-controller", "CREATE", "serviceaccounts/token", kNotOwned, false},
-        {"flux-multitenant", "flux-system", "notification-controller", "UPDATE", "notification.toolkit.fluxcd.io/receivers/status", kNotOwned, true},
-        {"flux-multitenant", "flux-system", "notification-controller", "UPDATE", "kustomize.toolkit.fluxcd.io/kustomizations", kNotOwned, false},
-        {"flux-multitenant", "flux-system", "image-reflector-controller", "UPDATE", "image.toolkit.fluxcd.io/imagepolicies/status", kNotOwned, true},
+        {"flux-multitenant", "flux-system", "notification-controller", "UPDATE", "notification.toolkit.fluxcd.io/receivers/status",
+         kNotOwned, true},
+        {"flux-multitenant", "flux-system", "notification-controller", "UPDATE", "kustomize.toolkit.fluxcd.io/kustomizations", kNotOwned,
+         false},
+        {"flux-multitenant", "flux-system", "image-reflector-controller", "UPDATE", "image.toolkit.fluxcd.io/imagepolicies/status",
+         kNotOwned, true},
         {"flux-multitenant", "flux-system", "image-reflector-controller", "UPDATE", "apps/deployments", kNotOwned, false},
-        {"flux-multitenant", "flux-system", "image-automation-controller", "UPDATE", "image.toolkit.fluxcd.io/imageupdateautomations/status", kNotOwned, true},
-        {"flux-multitenant", "flux-system", "image-automation-controller", "UPDATE", "source.toolkit.fluxcd.io/gitrepositories", kNotOwned, false},
+        {"flux-multitenant", "flux-system", "image-automation-controller", "UPDATE",
+         "image.toolkit.fluxcd.io/imageupdateautomations/status", kNotOwned, true},
+        {"flux-multitenant", "flux-system", "image-automation-controller", "UPDATE", "source.toolkit.fluxcd.io/gitrepositories", kNotOwned,
+         false},
 
         {"aks-flux", "flux-system", "kustomize-controller", "UPDATE", "kustomize.toolkit.fluxcd.io/kustomizations/status", kNotOwned, true},
         {"aks-flux", "flux-system", "kustomize-controller", "UPDATE", "apps/deployments", kNotOwned, false},
@@ -282,8 +291,10 @@ TEST_CASE("each writer that is no part of Kubernetes may write what it writes, a
         {"aks-flux", "flux-system", "helm-controller", "UPDATE", "apps/deployments", kNotOwned, false},
         {"aks-flux", "flux-system", "source-controller", "UPDATE", "source.toolkit.fluxcd.io/buckets/status", kNotOwned, true},
         {"aks-flux", "flux-system", "notification-controller", "UPDATE", "source.toolkit.fluxcd.io/gitrepositories", kNotOwned, true},
-        {"aks-flux", "flux-system", "image-reflector-controller", "UPDATE", "image.toolkit.fluxcd.io/imagerepositories/status", kNotOwned, true},
-        {"aks-flux", "flux-system", "image-automation-controller", "UPDATE", "image.toolkit.fluxcd.io/imageupdateautomations", kNotOwned, true},
+        {"aks-flux", "flux-system", "image-reflector-controller", "UPDATE", "image.toolkit.fluxcd.io/imagerepositories/status", kNotOwned,
+         true},
+        {"aks-flux", "flux-system", "image-automation-controller", "UPDATE", "image.toolkit.fluxcd.io/imageupdateautomations", kNotOwned,
+         true},
         {"aks-flux", "flux-system", "fluxconfig-agent", "CREATE", "clusterconfig.azure.com/fluxconfigs", kNotOwned, true},
         {"aks-flux", "flux-system", "fluxconfig-agent", "UPDATE", "clusterconfig.azure.com/fluxconfigs/status", kNotOwned, true},
         {"aks-flux", "flux-system", "fluxconfig-agent", "CREATE", "source.toolkit.fluxcd.io/gitrepositories", kNotOwned, false},
@@ -345,8 +356,10 @@ TEST_CASE("each writer that is no part of Kubernetes may write what it writes, a
         {"cert-manager", "cert-manager", "cert-manager", "UPDATE", "networking.k8s.io/ingresses", kNotOwned, false},
         {"cert-manager", "cert-manager", "cert-manager", "CREATE", "serviceaccounts/token", kNotOwned, false},
         {"cert-manager", "cert-manager", "cert-manager", "CREATE", "cert-manager.io/issuers", kNotOwned, false},
-        {"cert-manager", "cert-manager", "cert-manager-cainjector", "UPDATE", "apiextensions.k8s.io/customresourcedefinitions", kClusterScoped, true},
-        {"cert-manager", "cert-manager", "cert-manager-cainjector", "UPDATE", "admissionregistration.k8s.io/validatingwebhookconfigurations", kClusterScoped, true},
+        {"cert-manager", "cert-manager", "cert-manager-cainjector", "UPDATE", "apiextensions.k8s.io/customresourcedefinitions",
+         kClusterScoped, true},
+        {"cert-manager", "cert-manager", "cert-manager-cainjector", "UPDATE",
+         "admissionregistration.k8s.io/validatingwebhookconfigurations", kClusterScoped, true},
         {"cert-manager", "cert-manager", "cert-manager-cainjector", "CREATE", "apiregistration.k8s.io/apiservices", kClusterScoped, false},
         {"cert-manager", "cert-manager", "cert-manager-cainjector", "UPDATE", "secrets", kNotOwned, false},
         {"cert-manager", "cert-manager", "cert-manager-webhook", "UPDATE", "secrets", kNotOwned, false},
@@ -366,9 +379,12 @@ TEST_CASE("each writer that is no part of Kubernetes may write what it writes, a
     std::set<std::pair<std::string, std::string>> shown;
     for (const Row& row : rows) {
         INFO(row.profile << " " << row.account << " " << row.operation << " " << row.what);
-        const auto request = [&](std::string user) { return request_for(row.what, std::string(row.operation), std::move(user), row.object); };
+        const auto request = [&](std::string user) {
+            return request_for(row.what, std::string(row.operation), std::move(user), row.object);
+        };
         CHECK(passes(row.profile, request(sample::pod_bound(row.namespace_name, row.account))) == row.passes);
-        if (row.passes) shown.emplace(row.profile, "system:serviceaccount:" + std::string(row.namespace_name) + ":" + std::string(row.account));
+        if (row.passes)
+            shown.emplace(row.profile, "system:serviceaccount:" + std::string(row.namespace_name) + ":" + std::string(row.account));
         // Never with less proof, never under a name that looks alike, never for Kubernetes' own profile.
         CHECK_FALSE(passes(row.profile, request(sample::token(row.namespace_name, row.account))));
         CHECK_FALSE(passes(row.profile, request(sample::impersonated(row.namespace_name, row.account))));
@@ -432,8 +448,8 @@ TEST_CASE("AKS drains nodes under names that its certificates prove") {
 TEST_CASE("the built-in profiles are found by their names") {
     std::vector<std::string> names;
     for (const WriterProfile& profile : built_in_writers()) names.push_back(profile.name);
-    CHECK(names == std::vector<std::string>{"flux", "flux-multitenant", "aks-flux", "flux-operator", "argocd", "kubernetes", "aks", "flagger",
-                                            "cert-manager", "keda"});
+    CHECK(names == std::vector<std::string>{"flux", "flux-multitenant", "aks-flux", "flux-operator", "argocd", "kubernetes", "aks",
+                                            "flagger", "cert-manager", "keda"});
     for (const std::string& name : names) CHECK(find_built_in_writers(name)->name == name);
     CHECK(find_built_in_writers("Flux") == nullptr);
     CHECK(find_built_in_writers("") == nullptr);
