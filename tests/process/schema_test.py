@@ -273,6 +273,18 @@ class Schema(unittest.TestCase):
         checked = subprocess.run([SOURCE / "tools/field-tables", "--check"], capture_output=True, text=True, timeout=SOON)
         self.assertEqual(checked.returncode, 0, checked.stderr)
 
+    def test_the_names_of_built_in_writers_are_those_of_the_program(self):
+        printed = subprocess.run([BINARY, "policy", "explain", "--writers"], capture_output=True, text=True, timeout=SOON)
+        names = [document["metadata"]["name"] for document in documents(printed.stdout)]
+        taken = SCHEMA["definitions"]["WriterProfile"]["properties"]["metadata"]["allOf"][1]["properties"]["name"]["not"]["enum"]
+        self.assertEqual(sorted(taken), sorted([*names, "fluxgate"]))
+        for name in names:
+            with self.subTest(name):
+                loads = not self.loader.problems(POLICY % "p" + f"  rules: [{{name: r, lock: {{writers: [{name}]}}}}]\n")
+                text, mapping = SCHEMA["definitions"]["rule.lock"]["properties"]["writers"]["items"]["anyOf"]
+                self.assertEqual(loads, name not in text["not"]["enum"])
+                self.assertEqual(not loads, name in mapping["properties"]["name"]["enum"])
+
     def test_one_kind_alone(self):
         texts = dict(examples())
         for kind in SCHEMA["properties"]["kind"]["enum"]:
