@@ -114,6 +114,14 @@ private:
 
     void find_writers(LockRule& lock) {
         for (const WriterReference& reference : lock.references) {
+            if (problems_.full()) break;  // nothing more would be shown
+            // Each is a copy of the profile, and files could name it a hundred thousand times.
+            if (!reference.accounts.empty() && ++writers_with_accounts_ > kWritersWithAccountsMax) {
+                problems_.in_file(reference.file);
+                problems_.add(Errc::too_large, reference.position,
+                              fmt::format("{}: more than {} writers with accounts in a set", reference.what, kWritersWithAccountsMax));
+                break;
+            }
             if (auto profile = find_writer(reference)) {
                 lock.writers.push_back(std::move(profile));
                 continue;
@@ -176,7 +184,9 @@ private:
     Problems problems_;
     PolicySet set_;
     std::vector<std::vector<RuleReference>> references_;  // of each exception
-    std::map<std::string, std::string> places_;           // "policy NAME" → file
+    static constexpr std::size_t kWritersWithAccountsMax = 1'000;
+    std::size_t writers_with_accounts_ = 0;
+    std::map<std::string, std::string> places_;  // "policy NAME" → file
     // policy → rule → where they are in the set
     std::map<std::string, std::map<std::string, std::pair<std::size_t, std::size_t>>> rules_;
 };

@@ -55,9 +55,23 @@ bool is_account_name(std::string_view text, std::size_t bytes_max, bool dots) {
                        [&](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || (dots && c == '.'); });
 }
 
+// A lock is asked on every request, writer by writer.
+constexpr std::size_t kWritersMax = 100;
+constexpr std::size_t kAccountsMax = 1'000;
+
+// More items than that are refused before they are looked at.
+bool refuse_if_longer(Mapping& fields, std::string_view key, std::size_t items_max) {
+    const kube::Node* list = fields.field(key);
+    if (!list || list->items().size() <= items_max) return false;
+    fields.problems().add(Errc::too_large, list->position(),
+                          fmt::format("{}: has {} items; at most {} are read", fields.name_of(key), list->items().size(), items_max));
+    return true;
+}
+
 std::vector<WriterAccount> decode_accounts(Mapping& fields) {
     std::vector<WriterAccount> accounts;
     fields.required("serviceAccounts", "a list such as [cluster-config/flux-applier]");
+    if (refuse_if_longer(fields, "serviceAccounts", kAccountsMax)) return accounts;
     fields.each("serviceAccounts", [&](const kube::Node& item, const std::string& what) {
         const std::string_view text = item.text();
         const std::size_t slash = std::min(text.find('/'), text.size());
@@ -122,8 +136,11 @@ void decode_writer(const kube::Node& item, const std::string& what, Problems& pr
 LockRule LockRule::decode(Mapping& fields) {
     LockRule rule;
     fields.required("writers", "a list of writer profiles such as [flux, kubernetes]");
-    fields.each("writers",
-                [&](const kube::Node& item, const std::string& what) { decode_writer(item, what, fields.problems(), rule.references); });
+    if (!refuse_if_longer(fields, "writers", kWritersMax)) {
+        fields.each("writers", [&](const kube::Node& item, const std::string& what) {
+            decode_writer(item, what, fields.problems(), rule.references);
+        });
+    }
     const kube::Node* writers = fields.field("writers");
     if (writers && writers->kind() == kube::Node::Kind::sequence && writers->items().empty()) {
         fields.problem("writers", "must name at least one profile: a lock without writers stops every change");

@@ -217,6 +217,32 @@ TEST_CASE("each mistake in the writers of a lock is named where it is") {
     }
 }
 
+TEST_CASE("there is a bound to writers, and up to it they load") {
+    const auto times = [](std::size_t count, auto&& item) {
+        std::string list;
+        for (std::size_t i = 0; i < count; ++i) list += (i == 0 ? "" : ", ") + item(i);
+        return "[" + list + "]";
+    };
+    const auto first = [](const std::vector<std::string>& problems) { return problems.empty() ? std::string("none") : problems[0]; };
+    const auto flux = [](std::size_t) { return std::string("flux"); };
+    CHECK(first(sample::problems_of({{"p.yaml", lock(times(100, flux))}})) == "none");
+    CHECK(first(sample::problems_of({{"p.yaml", lock(times(101, flux))}})).find("lock.writers: has 101 items; at most 100") !=
+          std::string::npos);
+    const auto accounts = [&](std::size_t count) {
+        return lock("[{name: aks-flux, serviceAccounts: " + times(count, [](std::size_t i) { return "a/b" + std::to_string(i); }) + "}]");
+    };
+    CHECK(first(sample::problems_of({{"p.yaml", accounts(1'000)}})) == "none");
+    CHECK(first(sample::problems_of({{"p.yaml", accounts(1'001)}})).find("has 1001 items; at most 1000") != std::string::npos);
+    const std::string writers =
+        times(100, [](std::size_t i) { return "{name: aks-flux, serviceAccounts: [a/b" + std::to_string(i) + "]}"; });
+    std::vector<PolicyFile> many;
+    for (int i = 0; i < 11; ++i)
+        many.push_back({"p" + std::to_string(i) + ".yaml", sample::rule("lock: {writers: " + writers + "}", "p" + std::to_string(i))});
+    CHECK(first(sample::problems_of(many)).find("more than 1000 writers with accounts in a set") != std::string::npos);
+    many.pop_back();
+    CHECK(first(sample::problems_of(many)) == "none");
+}
+
 TEST_CASE("a profile of a file is read as it is written") {
     const auto set = sample::compiled({
         lock("[flux, team]"),
