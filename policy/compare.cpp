@@ -119,9 +119,8 @@ public:
     std::vector<SetChange> run(const PolicyDocuments& before, const PolicyDocuments& after) {
         compare_kind("GuardPolicy", before.policies, after.policies,
                      [&](const PolicyDocument& was, const PolicyDocument& is) { compare_policies(was, is); });
-        compare_kind("GuardException", before.exceptions, after.exceptions, [&](const PolicyDocument& was, const PolicyDocument& is) {
-            add_if_changed(change_of(Change::changed, "GuardException", is), normalised(was.root), normalised(is.root), "");
-        });
+        compare_whole("GuardException", before.exceptions, after.exceptions);
+        compare_whole("WriterProfile", before.writers, after.writers);
         return std::move(list_);
     }
 
@@ -140,6 +139,12 @@ private:
         for (const PolicyDocument& document : before) {
             if (!new_ones.contains(name_of(document.root))) list_.push_back(change_of(Change::removed, kind, document));
         }
+    }
+
+    void compare_whole(std::string_view kind, const std::vector<PolicyDocument>& before, const std::vector<PolicyDocument>& after) {
+        compare_kind(kind, before, after, [&](const PolicyDocument& was, const PolicyDocument& is) {
+            add_if_changed(change_of(Change::changed, kind, is), normalised(was.root), normalised(is.root), "");
+        });
     }
 
     void compare_policies(const PolicyDocument& before, const PolicyDocument& after) {

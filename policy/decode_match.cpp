@@ -44,24 +44,7 @@ std::vector<ResourceRule> decode_resource_rules(Mapping& fields, std::string_vie
     std::vector<ResourceRule> rules;
     fields.each(key, [&](const kube::Node& item, const std::string& what) {
         Mapping entry(item, what, fields.problems());
-        const auto required_list = [&](std::string_view name, bool (*good)(std::string_view), std::string_view expected) {
-            entry.required(name, "a list of strings");
-            entry.each(name, [&](const kube::Node& one, const std::string& which) {
-                if (one.kind() != kube::Node::Kind::string || good(one.text())) return;
-                fields.problems().add(Errc::invalid_policy, one.position(),
-                                      fmt::format("{}: \"{}\" can match nothing; expected {}", which, one.text(), expected));
-            });
-            std::vector<std::string> list = entry.strings(name);
-            const kube::Node* node = entry.field(name);
-            if (node && node->kind() == kube::Node::Kind::sequence && node->items().empty()) entry.problem(name, "names nothing");
-            return list;
-        };
-        ResourceRule rule;
-        rule.api_groups = required_list("apiGroups", can_match_group, "a group such as apps, \"\" for the core group, or \"*\"");
-        rule.api_versions = entry.strings("apiVersions");
-        rule.resources =
-            required_list("resources", can_match_resource, "a plural in lower case such as pods, pods/exec, \"*/scale\", \"*\" or \"*/*\"");
-        rule.operations = decode_operations(entry);
+        ResourceRule rule = decode_resource_rule(entry);
         entry.not_implemented("resourceNames");
         entry.not_implemented("scope");
         entry.finish();
@@ -159,6 +142,28 @@ static_assert(static_cast<int>(Subject::Kind::user) == 0 && static_cast<int>(Sub
               "decode_subjects counts on this order");
 
 }  // namespace
+
+ResourceRule decode_resource_rule(Mapping& fields) {
+    const auto required_list = [&](std::string_view name, bool (*good)(std::string_view), std::string_view expected) {
+        fields.required(name, "a list of strings");
+        fields.each(name, [&](const kube::Node& one, const std::string& which) {
+            if (one.kind() != kube::Node::Kind::string || good(one.text())) return;
+            fields.problems().add(Errc::invalid_policy, one.position(),
+                                  fmt::format("{}: \"{}\" can match nothing; expected {}", which, one.text(), expected));
+        });
+        std::vector<std::string> list = fields.strings(name);
+        const kube::Node* node = fields.field(name);
+        if (node && node->kind() == kube::Node::Kind::sequence && node->items().empty()) fields.problem(name, "names nothing");
+        return list;
+    };
+    ResourceRule rule;
+    rule.api_groups = required_list("apiGroups", can_match_group, "a group such as apps, \"\" for the core group, or \"*\"");
+    rule.api_versions = fields.strings("apiVersions");
+    rule.resources =
+        required_list("resources", can_match_resource, "a plural in lower case such as pods, pods/exec, \"*/scale\", \"*\" or \"*/*\"");
+    rule.operations = decode_operations(fields);
+    return rule;
+}
 
 std::vector<Glob> decode_globs(Mapping& fields, std::string_view key) {
     std::vector<Glob> globs;

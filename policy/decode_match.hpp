@@ -9,6 +9,9 @@ namespace fluxgate::policy {
 
 Match decode_match(const kube::Node& node, const CompileOptions& options, Problems& problems);
 
+// apiGroups, apiVersions, resources and operations; the caller asks for the fields beside them and finishes the mapping.
+ResourceRule decode_resource_rule(Mapping& fields);
+
 std::vector<Glob> decode_globs(Mapping& fields, std::string_view key);
 
 // An empty list of conditions would match everything, though it reads as if it matched nothing.

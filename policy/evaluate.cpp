@@ -16,10 +16,11 @@ namespace fluxgate::policy {
 
 namespace {
 
-// What of the locks: a write is routine if it is by a writer of every lock that matched.
+// What of the locks: a write is routine if it is by a writer of every lock that matched, and certainly by that writer.
 struct LockOutcome {
     bool matched = false;
     bool only_writers = true;
+    bool look_alike = false;
 };
 
 // The pod template in the requested state, or in the one before.
@@ -190,9 +191,10 @@ private:
 
     void judge(const LockRule& lock, Findings& findings) {
         lock_.matched = true;
-        if (const WriterProfile* writer = lock.find_writer(review_, verdict_.assurance)) {
-            if (verdict_.writer.empty()) verdict_.writer = writer->name;
-            return looked(Look::writer, writer->name);
+        if (const WriterMatch writer = lock.find_writer(review_, verdict_.assurance)) {
+            if (verdict_.writer.empty()) verdict_.writer = writer.profile->name;
+            lock_.look_alike = lock_.look_alike || could_be_a_look_alike(writer, verdict_.assurance);
+            return looked(Look::writer, writer.profile->name);
         }
         lock_.only_writers = false;
         if (finishes_a_delete(review_)) return looked(Look::ends_delete);
@@ -273,7 +275,7 @@ private:
     }
 
     void conclude() {
-        if (lock_.matched && lock_.only_writers)
+        if (lock_.matched && lock_.only_writers && !lock_.look_alike)
             verdict_.write_class = WriteClass::routine;
         else if (lock_.matched)
             verdict_.write_class = WriteClass::exceptional;

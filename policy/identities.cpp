@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "policy/decode.hpp"
-#include "policy/lock/writers.hpp"
+#include "policy/lock/built_in_writers.hpp"
 
 namespace fluxgate::policy {
 
@@ -43,12 +43,11 @@ ordered_json user_of(std::string_view user, std::vector<std::string> groups) {
     return {{"username", user}, {"groups", groups}, {"extra", certificate()}};
 }
 
-// "kustomize-controller" of a service account, the whole name of a user.
-std::string_view short_name(const WriterIdentity& identity) {
-    return std::string_view(identity.user).substr(identity.user.starts_with(kServiceAccount) ? identity.user.rfind(':') + 1 : 0);
+// "kustomize-controller" of a service account, the whole name of a user; "" of whoever has no name of its own, like kubelets.
+std::string short_name(const WriterIdentity& identity) {
+    const std::string name = identity.who ? identity.who->name.text() : std::string();
+    return name.find('*') == std::string::npos ? name : std::string();
 }
-
-constexpr std::array<std::string_view, 2> kProfiles{"flux", "kubernetes"};
 
 bool is_service_account(std::string_view user) {
     if (!user.starts_with(kServiceAccount)) return false;
@@ -59,17 +58,18 @@ bool is_service_account(std::string_view user) {
 
 Result<ordered_json> writer(const WriterProfile& profile, std::string_view name) {
     const auto& list = profile.identities;
-    const auto found = name.empty() ? list.begin() : std::find_if(list.begin(), list.end(), [&](const WriterIdentity& identity) {
-        return !identity.user.empty() && short_name(identity) == name;
-    });
+    const auto found =
+        name.empty() ? list.begin()
+                     : std::find_if(list.begin(), list.end(), [&](const WriterIdentity& identity) { return short_name(identity) == name; });
     if (found == list.end()) {
         std::vector<std::string> names;
-        for (const WriterIdentity& identity : list) names.emplace_back(short_name(identity));
+        for (const WriterIdentity& identity : list) names.push_back(short_name(identity));
         return fail(Errc::invalid_argument,
                     fmt::format("the writers {} have no account \"{}\"{}", profile.name, name, did_you_mean(name, names)));
     }
-    if (is_service_account(found->user)) return service_account(found->user);
-    return user_of(found->user, found->groups);
+    const std::string username = username_of(*found);
+    if (is_service_account(username)) return service_account(username);
+    return user_of(username, found->groups);
 }
 
 }  // namespace
@@ -98,10 +98,12 @@ Result<std::string> user_info(std::string_view as, const std::vector<std::string
 
 std::vector<std::string> identity_names() {
     std::vector<std::string> names;
-    for (const std::string_view profile : kProfiles) {
-        names.emplace_back(profile);
-        for (const WriterIdentity& identity : find_built_in_writers(profile)->identities) {
-            if (!identity.user.empty()) names.push_back(fmt::format("{}/{}", profile, short_name(identity)));
+    for (const WriterProfile& profile : built_in_writers()) {
+        names.push_back(profile.name);
+        for (const WriterIdentity& identity : profile.identities) {
+            std::string name = fmt::format("{}/{}", profile.name, short_name(identity));
+            // KEDA has the same account in two namespaces; the first is meant.
+            if (!name.ends_with('/') && std::find(names.begin(), names.end(), name) == names.end()) names.push_back(std::move(name));
         }
     }
     return names;

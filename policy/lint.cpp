@@ -50,17 +50,31 @@ bool fills_only(const Policy& policy) {
 // What a policy, a rule or an exception says, as a value that can be compared: lists as they are, keys in any order.
 json value_of(const kube::Node* node) { return node ? json::parse(kube::to_json(*node)) : json(); }
 
+bool holds(const std::vector<std::string>& list, std::string_view word) { return std::find(list.begin(), list.end(), word) != list.end(); }
+
 // May it apply whatever Git says?
 bool applies_anything(const WriterProfile& profile) {
-    const auto has = [](const std::vector<std::string>& list, std::string_view word) {
-        return std::find(list.begin(), list.end(), word) != list.end();
-    };
-    return std::any_of(profile.identities.begin(), profile.identities.end(), [&](const WriterIdentity& identity) {
-        return std::any_of(identity.may.begin(), identity.may.end(), [&](const Permission& permission) {
+    return std::any_of(profile.identities.begin(), profile.identities.end(), [](const WriterIdentity& identity) {
+        return std::any_of(identity.may.begin(), identity.may.end(), [](const Permission& permission) {
             const ResourceRule& rule = permission.rule;
-            return has(rule.api_groups, "*") && has(rule.resources, "*/*") && rule.operations.has(kube::Operation::create) &&
-                   rule.operations.has(kube::Operation::update) && rule.operations.has(kube::Operation::remove);
+            return holds(rule.api_groups, "*") && (holds(rule.resources, "*") || holds(rule.resources, "*/*")) && !permission.owned &&
+                   rule.operations.has(kube::Operation::create) && rule.operations.has(kube::Operation::update) &&
+                   rule.operations.has(kube::Operation::remove);
         });
+    });
+}
+
+// May the controller behind Deployments create Pods? Then the profile is that of Kubernetes, under whatever name.
+bool creates_pods_of_workloads(const WriterProfile& profile) {
+    constexpr std::string_view kController = "system:serviceaccount:kube-system:replicaset-controller";
+    return std::any_of(profile.identities.begin(), profile.identities.end(), [&](const WriterIdentity& identity) {
+        return username_of(identity) == kController &&
+               std::any_of(identity.may.begin(), identity.may.end(), [](const Permission& permission) {
+                   const ResourceRule& rule = permission.rule;
+                   return (holds(rule.api_groups, "") || holds(rule.api_groups, "*")) &&
+                          (holds(rule.resources, "pods") || holds(rule.resources, "*") || holds(rule.resources, "*/*")) &&
+                          rule.operations.has(kube::Operation::create);
+               });
     });
 }
 
@@ -80,6 +94,7 @@ public:
         lint_shadows();
         for (std::size_t i = 0; i < set_.policies.size(); ++i) lint_policy(i);
         for (std::size_t i = 0; i < set_.exceptions.size(); ++i) lint_exception(i);
+        for (std::size_t i = 0; i < set_.writers.size(); ++i) lint_writers(i);
         lint_set();
         std::stable_sort(list_.begin(), list_.end(), [](const Lint& left, const Lint& right) {
             return std::tie(left.file, left.position) < std::tie(right.file, right.position);
@@ -114,6 +129,19 @@ private:
         lint.message = "no policy of this set has a lock rule: everybody whom RBAC lets write may write past Git";
         lint.fix = "add a policy with a lock rule for the namespaces that only Git may change";
         list_.push_back(std::move(lint));
+    }
+
+    void lint_writers(std::size_t i) {
+        const auto& profile = set_.writers[i];
+        const bool used = std::any_of(set_.policies.begin(), set_.policies.end(), [&](const Policy& policy) {
+            return std::any_of(policy.rules.begin(), policy.rules.end(), [&](const Rule& rule) {
+                const auto* lock = std::get_if<LockRule>(&rule.body);
+                return lock && std::find(lock->writers.begin(), lock->writers.end(), profile) != lock->writers.end();
+            });
+        });
+        if (used) return;
+        add(LintId::writer_without_lock, documents_.writers[i], {"metadata", "name"}, profile->name,
+            "no lock of this set names these writers, so they may write nothing by it", "name it in the writers of a lock, or remove it");
     }
 
     void lint_policy(std::size_t i) {
@@ -186,10 +214,11 @@ private:
     void lint_lock(RuleAt at, const LockRule& lock, bool denies) {
         const Policy& policy = set_.policies[at.policy];
         const std::size_t j = at.rule;
-        const bool for_git =
-            std::any_of(lock.writers.begin(), lock.writers.end(), [](const WriterProfile* p) { return applies_anything(*p); });
-        const bool for_controllers =
-            std::any_of(lock.writers.begin(), lock.writers.end(), [](const WriterProfile* p) { return p->name == "kubernetes"; });
+        const auto any_writer = [&](bool (*does)(const WriterProfile&)) {
+            return std::any_of(lock.writers.begin(), lock.writers.end(), [&](const auto& profile) { return does(*profile); });
+        };
+        const bool for_git = any_writer(applies_anything);
+        const bool for_controllers = any_writer(creates_pods_of_workloads);
         if (!for_git) {
             of_rule(LintId::lock_without_flux, at, {"spec", "rules", j, "lock", "writers"},
                     "no writer of this lock may apply what Git says: Flux itself would be refused", "add flux to writers");

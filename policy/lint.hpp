@@ -49,6 +49,7 @@ enum class LintId : std::uint8_t {
     no_lock,
     deny_without_guidance,
     images_by_tag,
+    writer_without_lock,
 };
 
 struct LintKind {
@@ -59,7 +60,7 @@ struct LintKind {
 };
 
 // In the order of LintId.
-inline constexpr std::array<LintKind, 21> kLintKinds{{
+inline constexpr std::array<LintKind, 22> kLintKinds{{
     {LintId::lock_without_flux, "lock-without-flux", Severity::error, "a lock has no writer that may apply what Git says"},
     {LintId::min_above_max, "min-above-max", Severity::error, "a resources rule that no container can satisfy"},
     {LintId::lock_without_kubernetes, "lock-without-kubernetes", Severity::warning,
@@ -87,6 +88,7 @@ inline constexpr std::array<LintKind, 21> kLintKinds{{
     {LintId::no_lock, "no-lock", Severity::note, "a set without a lock: everybody may write past Git"},
     {LintId::deny_without_guidance, "deny-without-guidance", Severity::note, "a policy that refuses and does not say whom to ask"},
     {LintId::images_by_tag, "images-by-tag", Severity::note, "images are judged by their tags, which can be moved"},
+    {LintId::writer_without_lock, "writer-without-lock", Severity::note, "a writer profile that no lock names"},
 }};
 constexpr const LintKind& kind_of(LintId id) { return kLintKinds[static_cast<std::size_t>(id)]; }
 

@@ -9,6 +9,8 @@
 #include "base/digest.hpp"
 #include "kube/manifest.hpp"
 #include "policy/decode_policy.hpp"
+#include "policy/decode_writers.hpp"
+#include "policy/lock/built_in_writers.hpp"
 #include "policy/policy_config_map.hpp"
 #include "policy/policy_test.hpp"
 
@@ -36,6 +38,11 @@ public:
         }
         for (std::size_t i = 0; i < references_.size(); ++i) {
             for (const RuleReference& reference : references_[i]) resolve(reference, i);
+        }
+        for (Policy& policy : set_.policies) {
+            for (Rule& rule : policy.rules) {
+                if (auto* lock = std::get_if<LockRule>(&rule.body)) find_writers(*lock);
+            }
         }
         if (set_.policies.empty() && problems_.empty()) {
             problems_.in_file("(policies)");
@@ -70,7 +77,8 @@ private:
                          fmt::format("apiVersion: expected {}", kApiVersion));
         }
         if (!kind) {
-            problems.add(Errc::missing_field, root.position(), "kind is missing: expected GuardPolicy, GuardException or PolicyTest");
+            problems.add(Errc::missing_field, root.position(),
+                         "kind is missing: expected GuardPolicy, GuardException, WriterProfile or PolicyTest");
             return;
         }
         const auto index = one_of(*kind, "kind", {"GuardPolicy", "GuardException", "WriterProfile", "BreakGlass", "PolicyTest"}, problems);
@@ -83,12 +91,16 @@ private:
             expect_new_name("exception", file.exception.name, root);
             set_.exceptions.push_back(std::move(file.exception));
             references_.push_back(std::move(file.references));
+        } else if (index == 2) {
+            WriterProfile profile = decode_writer_profile(root, problems);
+            expect_new_name("writer profile", profile.name, root);
+            set_.writers.push_back(std::make_shared<const WriterProfile>(std::move(profile)));
         } else if (index == 4) {
             decode_policy_test(root, problems);
         } else if (index) {
             problems.add(Errc::not_implemented, kind->position(),
                          fmt::format("kind {} is not implemented in this version of Fluxgate; implemented: GuardPolicy, GuardException, "
-                                     "PolicyTest",
+                                     "WriterProfile, PolicyTest",
                                      kind->text()));
         }
     }
@@ -98,6 +110,41 @@ private:
         if (is_new || name.empty()) return;
         problems_.add(Errc::invalid_policy, root.position(),
                       fmt::format("metadata.name: another {} named \"{}\" is in {}", what, name, first->second));
+    }
+
+    void find_writers(LockRule& lock) {
+        for (const WriterReference& reference : lock.references) {
+            if (problems_.full()) break;  // nothing more would be shown
+            // Each is a copy of the profile, and files could name it a hundred thousand times.
+            if (!reference.accounts.empty() && ++writers_with_accounts_ > kWritersWithAccountsMax) {
+                problems_.in_file(reference.file);
+                problems_.add(Errc::too_large, reference.position,
+                              fmt::format("{}: more than {} writers with accounts in a set", reference.what, kWritersWithAccountsMax));
+                break;
+            }
+            if (auto profile = find_writer(reference)) {
+                lock.writers.push_back(std::move(profile));
+                continue;
+            }
+            std::vector<std::string> names;
+            for (const WriterProfile& profile : built_in_writers()) names.push_back(profile.name);
+            for (const auto& profile : set_.writers) names.push_back(profile->name);
+            problems_.in_file(reference.file);
+            problems_.add(Errc::invalid_policy, reference.position,
+                          fmt::format("{}: no writer profile is named \"{}\"{}; expected one of: {}", reference.what, reference.name,
+                                      problems_.full() ? std::string() : did_you_mean(reference.name, names), fmt::join(names, ", ")));
+        }
+        lock.references.clear();
+    }
+
+    std::shared_ptr<const WriterProfile> find_writer(const WriterReference& reference) const {
+        if (const WriterProfile* built_in = find_built_in_writers(reference.name)) {
+            if (!reference.accounts.empty()) return std::make_shared<const WriterProfile>(with_accounts(*built_in, reference.accounts));
+            return {std::shared_ptr<const WriterProfile>(), built_in};  // owned by nobody: alive for the whole program
+        }
+        const auto found =
+            std::find_if(set_.writers.begin(), set_.writers.end(), [&](const auto& profile) { return profile->name == reference.name; });
+        return found == set_.writers.end() ? nullptr : *found;
     }
 
     // A rule must exist, or the exception is a mistake that shows only on the day it is needed; and it must be no lock.
@@ -137,7 +184,9 @@ private:
     Problems problems_;
     PolicySet set_;
     std::vector<std::vector<RuleReference>> references_;  // of each exception
-    std::map<std::string, std::string> places_;           // "policy NAME" → file
+    static constexpr std::size_t kWritersWithAccountsMax = 1'000;
+    std::size_t writers_with_accounts_ = 0;
+    std::map<std::string, std::string> places_;  // "policy NAME" → file
     // policy → rule → where they are in the set
     std::map<std::string, std::map<std::string, std::pair<std::size_t, std::size_t>>> rules_;
 };

@@ -24,9 +24,10 @@ struct PolicyDocument {
 struct PolicyDocuments {
     std::vector<PolicyDocument> policies{};
     std::vector<PolicyDocument> exceptions{};
+    std::vector<PolicyDocument> writers{};
 };
 
-// Of files that compile. What is neither a policy nor an exception is passed over.
+// Of files that compile. PolicyTests are passed over: they are no part of a set.
 PolicyDocuments read_policy_documents(const std::vector<PolicyFile>& files, const Limits& limits);
 
 // A step down: the key of a mapping, or the index of a list.

@@ -6,6 +6,7 @@
 #include <array>
 #include <chrono>
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -132,7 +133,8 @@ struct CompileOptions {
 struct PolicySet {
     std::vector<Policy> policies;  // in the order of file names and documents
     std::vector<Exception> exceptions;
-    std::string digest;  // "sha256:…" over names and texts of the files: which set judged
+    std::vector<std::shared_ptr<const WriterProfile>> writers;  // of files, in their order; shared with the locks that name them
+    std::string digest;                                         // "sha256:…" over names and texts of the files: which set judged
     CompileOptions options;
     Index index;
     bool has_defaults = false;  // any rule of that kind

@@ -45,7 +45,7 @@ std::string_view to_string(Assurance assurance);
 enum class WriteClass : std::uint8_t {
     unguarded,    // no lock matched: who writes is nobody's business, and it may be Flux, so it is never held up for the log's sake
     routine,      // by a writer of every lock that matched: never held up for the log's sake either
-    exceptional,  // by somebody who is no writer, where a lock matched: durable before it is allowed
+    exceptional,  // where a lock matched, by somebody who is no writer or may only look like one: durable before it is allowed
 };
 std::string_view to_string(WriteClass write_class);
 

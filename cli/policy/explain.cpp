@@ -17,6 +17,7 @@
 #include "cli/output/text.hpp"
 #include "cli/policies.hpp"
 #include "cli/policy/policy_source.hpp"
+#include "policy/lock/built_in_writers.hpp"
 #include "policy/lock/writers_text.hpp"
 
 namespace fluxgate::cli {
@@ -243,23 +244,36 @@ int explain_input(const Flags& flags, const policy::PolicySet& set, Output&& out
     return denied ? kFindings : kClean;
 }
 
-int print_writers(const Flags& flags) {
-    std::set<std::string> used;
-    if (!flags.policies.empty()) {
-        const auto source = require_policy_source(flags.policies, std::chrono::days(flags.exception_horizon_days), "policy explain");
-        if (!source) return kCouldNotEvaluate;
-        for (const policy::Policy& policy : source->set->policies) {
-            for (const policy::Rule& rule : policy.rules) {
-                const auto* lock = std::get_if<policy::LockRule>(&rule.body);
-                if (!lock) continue;
-                for (const policy::WriterProfile* profile : lock->writers) used.insert(profile->name);
+// Those that the locks of a set name, each once; without a set those that are built in.
+std::vector<std::shared_ptr<const policy::WriterProfile>> writers_of(const policy::PolicySet& set) {
+    std::vector<std::shared_ptr<const policy::WriterProfile>> list;
+    for (const policy::Policy& policy : set.policies) {
+        for (const policy::Rule& rule : policy.rules) {
+            const auto* lock = std::get_if<policy::LockRule>(&rule.body);
+            if (!lock) continue;
+            for (const auto& profile : lock->writers) {
+                if (std::find(list.begin(), list.end(), profile) == list.end()) list.push_back(profile);
             }
         }
     }
+    return list;
+}
+
+int print_writers(const Flags& flags) {
+    std::vector<std::string> documents;
+    if (flags.policies.empty()) {
+        for (const policy::WriterProfile& profile : policy::built_in_writers()) documents.push_back(policy::to_yaml(profile));
+    } else {
+        const auto source = require_policy_source(flags.policies, std::chrono::days(flags.exception_horizon_days), "policy explain");
+        if (!source) return kCouldNotEvaluate;
+        for (const auto& profile : writers_of(*source->set)) documents.push_back(policy::to_yaml(*profile));
+    }
+    // Two locks may name the same accounts.
+    std::set<std::string> printed;
     std::string_view between;
-    for (const policy::WriterProfile& profile : policy::built_in_writers()) {
-        if (!flags.policies.empty() && !used.contains(profile.name)) continue;
-        std::cout << between << policy::to_yaml(profile);
+    for (const std::string& document : documents) {
+        if (!printed.insert(document).second) continue;
+        std::cout << between << document;
         between = "---\n";
     }
     return kClean;

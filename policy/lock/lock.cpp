@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "kube/object_changes.hpp"
+#include "kube/path.hpp"
 #include "policy/lock/assurance.hpp"
 
 namespace fluxgate::policy {
@@ -15,24 +16,119 @@ namespace {
 // A denial names this many changed fields; an object that is replaced as a whole is described well enough by them.
 constexpr std::size_t kChangesMax = 200;
 
-std::string names_of(const std::vector<const WriterProfile*>& writers) {
+using Writers = std::vector<std::shared_ptr<const WriterProfile>>;
+
+std::string names_of(const Writers& writers) {
     std::vector<std::string_view> names;
-    for (const WriterProfile* profile : writers) names.push_back(profile->name);
+    for (const auto& profile : writers) names.push_back(profile->name);
     return fmt::format("{}", fmt::join(names, " or "));
 }
 
+// Would it be covered in another namespace?
+bool covered_elsewhere(const WriterIdentity& identity, const kube::Review& review) {
+    return std::any_of(identity.may.begin(), identity.may.end(), [&](Permission permission) {
+        permission.namespaces.clear();
+        return permission.covers(review);
+    });
+}
+
 // Why somebody who looks like a writer is none.
-std::string explain(const std::vector<const WriterProfile*>& writers, const kube::Review& review, Assurance assurance) {
-    for (const WriterProfile* profile : writers) {
+std::string explain(const Writers& writers, const kube::Review& review, Assurance assurance) {
+    for (const auto& profile : writers) {
         for (const WriterIdentity& identity : profile->identities) {
             if (!identity.is(review.user)) continue;
             if (!satisfies(assurance, identity.assurance)) {
                 return fmt::format("proof \"{}\", {} needs \"{}\"", to_string(assurance), profile->name, to_string(identity.assurance));
             }
-            return fmt::format("{} may not {} {}", profile->name, kube::to_string(review.operation), review.resource_name());
+            const std::string where = !covered_elsewhere(identity, review) ? std::string()
+                                      : review.namespace_name.empty()      ? std::string(" outside of namespaces")
+                                                                           : fmt::format(" in {}", review.namespace_name);
+            return fmt::format("{} may not {} {}{}", profile->name, kube::to_string(review.operation), review.resource_name(), where);
         }
     }
     return "no writer";
+}
+
+bool is_account_name(std::string_view text, std::size_t bytes_max, bool dots) {
+    return !text.empty() && text.size() <= bytes_max && text.front() != '-' && text.back() != '-' &&
+           std::all_of(text.begin(), text.end(),
+                       [&](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || (dots && c == '.'); });
+}
+
+// A lock is asked on every request, writer by writer.
+constexpr std::size_t kWritersMax = 100;
+constexpr std::size_t kAccountsMax = 1'000;
+
+// More items than that are refused before they are looked at.
+bool refuse_if_longer(Mapping& fields, std::string_view key, std::size_t items_max) {
+    const kube::Node* list = fields.field(key);
+    if (!list || list->items().size() <= items_max) return false;
+    fields.problems().add(Errc::too_large, list->position(),
+                          fmt::format("{}: has {} items; at most {} are read", fields.name_of(key), list->items().size(), items_max));
+    return true;
+}
+
+std::vector<WriterAccount> decode_accounts(Mapping& fields) {
+    std::vector<WriterAccount> accounts;
+    fields.required("serviceAccounts", "a list such as [cluster-config/flux-applier]");
+    if (refuse_if_longer(fields, "serviceAccounts", kAccountsMax)) return accounts;
+    fields.each("serviceAccounts", [&](const kube::Node& item, const std::string& what) {
+        const std::string_view text = item.text();
+        const std::size_t slash = std::min(text.find('/'), text.size());
+        const std::string_view name = text.substr(std::min(slash + 1, text.size()));
+        WriterAccount account{std::string(text.substr(0, slash)), std::string(name)};
+        if (item.kind() != kube::Node::Kind::string)
+            fields.problems().add(Errc::wrong_type, item.position(),
+                                  fmt::format("{}: expected a string, have {}", what, kube::describe(item.kind())));
+        else if (!is_account_name(account.namespace_name, 63, false) || !is_account_name(name, 253, true))
+            fields.problems().add(Errc::invalid_policy, item.position(),
+                                  fmt::format("{}: \"{}\" is no NAMESPACE/NAME of a service account; patterns are not accepted here, "
+                                              "because whoever may impersonate is taken for the account",
+                                              what, text));
+        else if (std::find(accounts.begin(), accounts.end(), account) != accounts.end())
+            fields.problems().add(Errc::invalid_policy, item.position(), fmt::format("{}: names {} again", what, text));
+        else
+            accounts.push_back(std::move(account));
+    });
+    const kube::Node* list = fields.field("serviceAccounts");
+    if (list && list->kind() == kube::Node::Kind::sequence && list->items().empty()) fields.problem("serviceAccounts", "names nobody");
+    return accounts;
+}
+
+// "flux", or {name: aks-flux, serviceAccounts: [cluster-config/flux-applier]}.
+void decode_writer(const kube::Node& item, const std::string& what, Problems& problems, std::vector<WriterReference>& references) {
+    WriterReference reference{.file = problems.file(), .position = item.position(), .what = what};
+    const bool with_accounts = item.kind() == kube::Node::Kind::mapping;
+    if (with_accounts) {
+        Mapping fields(item, what, problems);
+        const std::size_t before = problems.count();
+        reference.name = fields.required_string("name");
+        reference.accounts = decode_accounts(fields);
+        fields.finish();
+        if (problems.count() > before) return;
+    } else if (item.kind() == kube::Node::Kind::string) {
+        reference.name = item.text();
+    } else {
+        problems.add(Errc::wrong_type, item.position(),
+                     fmt::format("{}: expected the name of a writer profile, have {}", what, kube::describe(item.kind())));
+        return;
+    }
+    const auto refuse = [&](Errc code, std::string_view message) {
+        problems.add(code, item.position(), fmt::format("{}: {}", what, message));
+    };
+    const std::string& name = reference.name;
+    const WriterProfile* built_in = find_built_in_writers(name);
+    const bool takes_accounts = built_in && built_in->accounts != WriterProfile::Accounts::none;
+    if (is_planned_writer(name))
+        refuse(Errc::not_implemented, fmt::format("the writer profile {} is not implemented in this version of Fluxgate", name));
+    else if (takes_accounts && !with_accounts)
+        refuse(Errc::invalid_policy,
+               fmt::format("{} needs the accounts that Flux impersonates: {{name: {}, serviceAccounts: [cluster-config/flux-applier]}}",
+                           name, name));
+    else if (with_accounts && !takes_accounts)
+        refuse(Errc::invalid_policy, fmt::format("{} takes no accounts; aks-flux and flux-multitenant do", kube::quoted(name)));
+    else
+        references.push_back(std::move(reference));
 }
 
 }  // namespace
@@ -40,23 +136,11 @@ std::string explain(const std::vector<const WriterProfile*>& writers, const kube
 LockRule LockRule::decode(Mapping& fields) {
     LockRule rule;
     fields.required("writers", "a list of writer profiles such as [flux, kubernetes]");
-    fields.each("writers", [&](const kube::Node& item, const std::string& what) {
-        const std::string& name = item.text();
-        if (item.kind() != kube::Node::Kind::string || is_planned_writer(name)) {
-            fields.problems().add(Errc::not_implemented, item.position(),
-                                  fmt::format("{}: {} is not implemented in this version of Fluxgate; implemented: flux, kubernetes", what,
-                                              name.empty() ? "a writer with accounts of its own" : "the writer profile " + name));
-            return;
-        }
-        const WriterProfile* profile = find_built_in_writers(name);
-        if (profile)
-            rule.writers.push_back(profile);
-        else {
-            fields.problems().add(Errc::invalid_policy, item.position(),
-                                  fmt::format("{}: no writer profile is named \"{}\"{}; expected one of: flux, kubernetes", what, name,
-                                              did_you_mean(name, {"flux", "kubernetes"})));
-        }
-    });
+    if (!refuse_if_longer(fields, "writers", kWritersMax)) {
+        fields.each("writers", [&](const kube::Node& item, const std::string& what) {
+            decode_writer(item, what, fields.problems(), rule.references);
+        });
+    }
     const kube::Node* writers = fields.field("writers");
     if (writers && writers->kind() == kube::Node::Kind::sequence && writers->items().empty()) {
         fields.problem("writers", "must name at least one profile: a lock without writers stops every change");
@@ -73,16 +157,16 @@ LockRule LockRule::decode(Mapping& fields) {
     return rule;
 }
 
-const WriterProfile* LockRule::find_writer(const kube::Review& review, Assurance assurance) const {
-    for (const WriterProfile* profile : writers) {
+WriterMatch LockRule::find_writer(const kube::Review& review, Assurance assurance) const {
+    for (const auto& profile : writers) {
         for (const WriterIdentity& identity : profile->identities) {
             if (!identity.is(review.user) || !satisfies(assurance, identity.assurance)) continue;
             const bool covered = std::any_of(identity.may.begin(), identity.may.end(),
                                              [&](const Permission& permission) { return permission.covers(review); });
-            if (covered) return profile;
+            if (covered) return {profile.get(), &identity};
         }
     }
-    return nullptr;
+    return {};
 }
 
 void LockRule::refuse(const kube::Review& review, Assurance assurance, Findings& findings) const {
@@ -93,6 +177,10 @@ void LockRule::refuse(const kube::Review& review, Assurance assurance, Findings&
     auto changes = kube::find_changes(review.old_object, review.object, review.kind.kind, kChangesMax);
     for (kube::Change& change : changes.list) findings.add(std::move(change.path), std::move(change.have), std::move(change.want));
     findings.omit(changes.omitted);
+}
+
+bool could_be_a_look_alike(const WriterMatch& match, Assurance assurance) {
+    return match && assurance == Assurance::impersonated && !match.identity->set_right_again;
 }
 
 bool finishes_a_delete(const kube::Review& review) {

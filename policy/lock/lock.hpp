@@ -3,9 +3,13 @@
 // Rule `lock`: only writers may write. Scope `object`: any CREATE, UPDATE, DELETE or CONNECT by another, on any object and
 // any subresource of a matching namespace, is refused.
 //
+// What is accepted although a look-alike could not be told from it (proof `impersonated`) passes, and is no routine write: it is
+// recorded before it is allowed, for whoever verifies it against Git afterwards.
+//
 // Two things pass that are no write by a writer: deleting an object that is being deleted already (finalisation would
 // stick otherwise), and a dry run of something that a dry run does not do (so that `kubectl diff` works), with a warning.
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,21 +17,43 @@
 #include "kube/admission_review.hpp"
 #include "policy/decode.hpp"
 #include "policy/findings.hpp"
-#include "policy/lock/writers.hpp"
+#include "policy/lock/built_in_writers.hpp"
 
 namespace fluxgate::policy {
 
+// A profile as `writers` names it. Files may come in any order, so names are looked up when all are read.
+struct WriterReference {
+    std::string name{};
+    std::vector<WriterAccount> accounts{};
+    std::string file{};
+    kube::Position position{};
+    std::string what{};  // "spec.rules[0].lock.writers[1]"
+};
+
+// Why a request passes; all or nothing is set.
+struct WriterMatch {
+    const WriterProfile* profile = nullptr;
+    const WriterIdentity* identity = nullptr;
+
+    explicit operator bool() const { return profile != nullptr; }
+};
+
 struct LockRule {
-    std::vector<const WriterProfile*> writers;  // built-in ones; alive for the whole program
+    // Each alive as long as a rule that names it; built-in ones for the whole program.
+    std::vector<std::shared_ptr<const WriterProfile>> writers{};
+    std::vector<WriterReference> references{};  // until the loader has made `writers` of them
 
     static LockRule decode(Mapping& fields);
 
-    // The profile that lets this request pass, nullptr if none.
-    const WriterProfile* find_writer(const kube::Review& review, Assurance assurance) const;
+    // Who lets this request pass. Allocates nothing.
+    WriterMatch find_writer(const kube::Review& review, Assurance assurance) const;
 
     // Says who is refused and why, and what the request would change.
     void refuse(const kube::Review& review, Assurance assurance, Findings& findings) const;
 };
+
+// Is a write with this proof accepted only because its profile accepts what a look-alike has as well?
+bool could_be_a_look_alike(const WriterMatch& match, Assurance assurance);
 
 // DELETE of an object that carries a deletionTimestamp.
 bool finishes_a_delete(const kube::Review& review);

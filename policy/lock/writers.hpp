@@ -1,14 +1,14 @@
 #pragma once
 
-// Who may write into a locked namespace, and what: writer profiles as data. This version has the built-in profiles `flux`
-// and `kubernetes`; their shape is that of the WriterProfile files to come.
+// Who may write into a locked namespace, and what: writer profiles as data, built in (built_in_writers.hpp) or from WriterProfile
+// files (policy/decode_writers.hpp). Values; immutable once a set is compiled, the same for all threads.
 
-#include <span>
+#include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "kube/admission_review.hpp"
+#include "policy/match.hpp"
 #include "policy/resource_rule.hpp"
 #include "policy/verdict.hpp"
 
@@ -17,37 +17,44 @@ namespace fluxgate::policy {
 // What an identity may write.
 struct Permission {
     ResourceRule rule;
-    bool owned = false;         // a controller ownerReference on the object is required, as it is or as it was
-    bool bound_to_pod = false;  // of a TokenRequest: the token must end with a Pod
+    std::vector<Glob> namespaces{};  // empty: any; "*" alone matches an object that is in none
+    bool owned = false;              // a controller ownerReference on the object is required, as it is or as it was
+    bool bound_to_pod = false;       // of a TokenRequest: the token must end with a Pod
 
     bool covers(const kube::Review& review) const;
 };
 
+// Somebody by name, by groups, or by both.
 struct WriterIdentity {
-    std::string user;                            // "system:serviceaccount:flux-system:kustomize-controller"; empty: any, see below
-    std::string user_prefix;                     // "system:node:" and something behind it; empty: any
-    std::vector<std::string> groups;             // all of them required
+    std::optional<Subject> who{};                // an account or a user; a star in its name stands for at least one character
+    std::vector<std::string> groups{};           // whole names, all of them required
     Assurance assurance = Assurance::pod_bound;  // least proof accepted
-    std::vector<Permission> may;
+    std::vector<Permission> may{};
+    // All it may write are values that a controller sets right again at once: a write with the weakest proof is routine. Built-in
+    // identities only.
+    bool set_right_again = false;
 
-    bool is(const kube::UserInfo& who) const;
+    bool is(const kube::UserInfo& user) const;
 };
+
+// "system:serviceaccount:flux-system:kustomize-controller", "system:kube-scheduler"; "" for groups alone.
+std::string username_of(const WriterIdentity& identity);
 
 struct WriterProfile {
+    // For which accounts of its own a lock must name it, and where these may write.
+    enum class Accounts : std::uint8_t { none, in_their_namespace, anywhere };
+
     std::string name;
-    std::vector<WriterIdentity> identities;
+    std::vector<WriterIdentity> identities{};
+    Accounts accounts = Accounts::none;
 };
 
-// Alive for the whole program, the same for all threads.
-//   flux        kustomize-controller and helm-controller of flux-system, pod-bound, anything; the other Flux controllers
-//               what they write on Flux's own objects
-//   kubernetes  the controllers of kube-controller-manager (run with --use-service-account-credentials), the scheduler and
-//               the kubelets, each with what it writes
-std::span<const WriterProfile> built_in_writers();
-// nullptr for another name.
-const WriterProfile* find_built_in_writers(std::string_view name);
+// "cluster-config/flux-applier"
+struct WriterAccount {
+    std::string namespace_name;
+    std::string name;
 
-// The built-in names of the schema that this version does not have yet; naming one is a load error of its own.
-bool is_planned_writer(std::string_view name);
+    friend bool operator==(const WriterAccount&, const WriterAccount&) = default;
+};
 
 }  // namespace fluxgate::policy

@@ -1,5 +1,6 @@
 #include "policy/lock/writers_text.hpp"
 
+#include <algorithm>
 #include <array>
 
 #include <fmt/format.h>
@@ -17,6 +18,15 @@ std::string list_of(const std::vector<std::string>& texts) {
     return fmt::format("[{}]", fmt::join(quoted, ", "));
 }
 
+// Without quotes where no YAML reader takes it for anything but a text.
+std::string plain(std::string_view text) {
+    constexpr std::array<std::string_view, 9> kWords{"true", "false", "null", "yes", "no", "on", "off", "y", "n"};
+    const bool letters = std::all_of(text.begin(), text.end(),
+                                     [](char c) { return (c >= 'a' && c <= 'z') || c == '-' || c == '.' || (c >= '0' && c <= '9'); });
+    const bool is_plain = letters && !text.empty() && text.front() >= 'a' && std::find(kWords.begin(), kWords.end(), text) == kWords.end();
+    return is_plain ? std::string(text) : kube::quoted(text);
+}
+
 std::string list_of(Operations operations) {
     constexpr std::array kOperations{kube::Operation::create, kube::Operation::update, kube::Operation::remove, kube::Operation::connect};
     std::vector<std::string> names;
@@ -32,6 +42,11 @@ std::string permission_line(const Permission& permission) {
     std::string line = fmt::format("    - {{apiGroups: {}, resources: {}, operations: {}", list_of(rule.api_groups),
                                    list_of(rule.resources), list_of(rule.operations));
     if (!rule.api_versions.empty()) line += ", apiVersions: " + list_of(rule.api_versions);
+    if (!permission.namespaces.empty()) {
+        std::vector<std::string> namespaces;
+        for (const Glob& glob : permission.namespaces) namespaces.push_back(glob.text());
+        line += ", namespaces: " + list_of(namespaces);
+    }
     if (permission.owned) line += ", owned: true";
     if (permission.bound_to_pod) line += ", boundToPod: true";
     return line + "}\n";
@@ -39,16 +54,12 @@ std::string permission_line(const Permission& permission) {
 
 // "serviceAccount: {…}", "user: …", "groups: […]": one line each, of which the first begins the item.
 std::vector<std::string> who_lines(const WriterIdentity& identity) {
-    constexpr std::string_view kPrefix = "system:serviceaccount:";
     std::vector<std::string> lines;
-    const std::string_view user = identity.user;
-    const std::size_t colon = user.starts_with(kPrefix) ? user.find(':', kPrefix.size()) : std::string_view::npos;
-    if (colon != std::string_view::npos)
-        lines.push_back(fmt::format("serviceAccount: {{namespace: {}, name: {}}}", user.substr(kPrefix.size(), colon - kPrefix.size()),
-                                    user.substr(colon + 1)));
-    else if (!user.empty())
-        lines.push_back("user: " + kube::quoted(user));
-    if (!identity.user_prefix.empty()) lines.push_back("user: " + kube::quoted(identity.user_prefix + "*"));
+    if (identity.who && identity.who->namespace_name)
+        lines.push_back(fmt::format("serviceAccount: {{namespace: {}, name: {}}}", plain(identity.who->namespace_name->text()),
+                                    plain(identity.who->name.text())));
+    else if (identity.who)
+        lines.push_back("user: " + kube::quoted(identity.who->name.text()));
     if (!identity.groups.empty()) lines.push_back("groups: " + list_of(identity.groups));
     return lines;
 }
@@ -56,8 +67,8 @@ std::vector<std::string> who_lines(const WriterIdentity& identity) {
 }  // namespace
 
 std::string to_yaml(const WriterProfile& profile) {
-    std::string text =
-        fmt::format("apiVersion: fluxgate.dev/v1alpha1\nkind: WriterProfile\nmetadata:\n  name: {}\nspec:\n  identities:\n", profile.name);
+    std::string text = fmt::format("apiVersion: fluxgate.dev/v1alpha1\nkind: WriterProfile\nmetadata:\n  name: {}\nspec:\n  identities:\n",
+                                   plain(profile.name));
     for (const WriterIdentity& identity : profile.identities) {
         std::string_view lead = "  - ";
         for (const std::string& line : who_lines(identity)) {

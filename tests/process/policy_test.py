@@ -209,9 +209,16 @@ denied  Deployment production/web  {self.root}/apps.yaml:1:1
         everything = self.expect(0, "explain", "--writers").stdout
         self.assertIn("kind: WriterProfile\nmetadata:\n  name: flux\n", everything)
         self.assertIn("serviceAccount: {namespace: flux-system, name: kustomize-controller}\n    assurance: pod-bound\n", everything)
-        self.assertEqual(everything.count("kind: WriterProfile"), 2)
+        self.assertEqual(everything.count("kind: WriterProfile"), 10)
+        again = self.policies("again", POLICY, everything.replace("metadata:\n  name: ", "metadata:\n  name: copy-of-"))
+        self.expect(0, "explain", "--writers", "--policies", again)
         used = self.expect(0, "explain", "--writers", "--policies", self.policies("flux", POLICY.replace("[flux, kubernetes]", "[flux]"))).stdout
         self.assertEqual(used.count("kind: WriterProfile"), 1)
+        own = everything.split("---\n")[0].replace("metadata:\n  name: flux\n", "metadata:\n  name: own\n")
+        named = POLICY.replace("[flux, kubernetes]", "[own, {name: aks-flux, serviceAccounts: [cluster-config/flux-applier]}]")
+        used = self.expect(0, "explain", "--writers", "--policies", self.policies("own", named, own)).stdout
+        self.assertTrue(used.startswith(own + "---\n"))
+        self.assertIn("serviceAccount: {namespace: cluster-config, name: flux-applier}\n    assurance: impersonated\n", used)
 
     # --- diff ---------------------------------------------------------------------------------------------------------
     def test_diff_of_policies_goes_by_meaning(self):

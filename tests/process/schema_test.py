@@ -45,7 +45,10 @@ POLICY = "apiVersion: fluxgate.dev/v1alpha1\nkind: GuardPolicy\nmetadata: {name:
 BASE = POLICY % "base" + "  rules: [{name: probes, probes: {all: [readinessProbe]}}]\n"
 
 RULES = {
-    "lock": ["{writers: [flux, kubernetes], scope: object}"],
+    "lock": [
+        "{writers: [flux, kubernetes], scope: object}",
+        "{writers: [{name: aks-flux, serviceAccounts: [cluster-config/flux-applier]}, aks, cert-manager]}",
+    ],
     "resources": [
         "{requests: [cpu, memory, nvidia.com/gpu, hugepages-2Mi], limits: [memory], min: {cpu: 10m}, max: {memory: 4Gi, cpu: 2},"
         " maxLimitRequestRatio: {memory: '2', cpu: 1.5}, containerTypes: [containers, initContainers, sidecars]}",
@@ -97,6 +100,32 @@ spec:
   expiresAt: 2026-01-31T00:00:00+01:00
 """
 
+WRITERS = """apiVersion: fluxgate.dev/v1alpha1
+kind: WriterProfile
+metadata: {name: team, labels: {a: b}, annotations: {c: d}}
+spec:
+  identities:
+  - serviceAccount: {namespace: team-a, name: flux-applier}
+    assurance: impersonated
+    may: [{apiGroups: [apps, ""], apiVersions: [v1], resources: ["*"], operations: ["*"], namespaces: [production, "prod-*"], owned: false}]
+  - serviceAccount: {namespace: "ci-*", name: "*"}
+    assurance: token
+    may: [{apiGroups: [apps], resources: [deployments, "*/scale"], operations: [CREATE, UPDATE], owned: true}]
+  - user: "system:node:*"
+    groups: ["system:nodes"]
+    assurance: certificate
+    may: [{apiGroups: [""], resources: [serviceaccounts/token], operations: [CREATE], boundToPod: true}]
+  - user: ci@example.com
+    assurance: impersonated
+    may: [{apiGroups: [apps], resources: [deployments], operations: [UPDATE], namespaces: ["*"]}]
+  - groups: [release, managers]
+    assurance: certificate
+    may: [{apiGroups: [apps], resources: [deployments], operations: [UPDATE]}]
+  - groups: ["system:serviceaccounts:builders"]
+    assurance: pod-bound
+    may: [{apiGroups: [apps], resources: [deployments], operations: [UPDATE]}]
+"""
+
 TEST = """apiVersion: fluxgate.dev/v1alpha1
 kind: PolicyTest
 metadata: {name: production}
@@ -139,6 +168,7 @@ def examples():
         for i, body in enumerate(bodies):
             yield f"{rule} {i}", POLICY % f"{rule.lower()}-{i}" + f"  rules:\n  - {{name: r, {rule}: {body}}}\n"
     yield "GuardException", EXCEPTION
+    yield "WriterProfile", WRITERS
     yield "PolicyTest", TEST
 
 
@@ -220,6 +250,7 @@ def mutations(document):
 # What the loader refuses and a schema cannot see.
 BEYOND_A_SCHEMA = [
     r"no policy is named",  # in any file of the set
+    r"no writer profile is named",
     r"has no rule",
     r"no regular expression",  # the syntax of RE2
 ]
@@ -241,6 +272,18 @@ class Schema(unittest.TestCase):
     def test_the_tables_of_fields_in_the_docs_are_current(self):
         checked = subprocess.run([SOURCE / "tools/field-tables", "--check"], capture_output=True, text=True, timeout=SOON)
         self.assertEqual(checked.returncode, 0, checked.stderr)
+
+    def test_the_names_of_built_in_writers_are_those_of_the_program(self):
+        printed = subprocess.run([BINARY, "policy", "explain", "--writers"], capture_output=True, text=True, timeout=SOON)
+        names = [document["metadata"]["name"] for document in documents(printed.stdout)]
+        taken = SCHEMA["definitions"]["WriterProfile"]["properties"]["metadata"]["allOf"][1]["properties"]["name"]["not"]["enum"]
+        self.assertEqual(sorted(taken), sorted([*names, "fluxgate"]))
+        for name in names:
+            with self.subTest(name):
+                loads = not self.loader.problems(POLICY % "p" + f"  rules: [{{name: r, lock: {{writers: [{name}]}}}}]\n")
+                text, mapping = SCHEMA["definitions"]["rule.lock"]["properties"]["writers"]["items"]["anyOf"]
+                self.assertEqual(loads, name not in text["not"]["enum"])
+                self.assertEqual(not loads, name in mapping["properties"]["name"]["enum"])
 
     def test_one_kind_alone(self):
         texts = dict(examples())

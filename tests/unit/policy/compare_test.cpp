@@ -102,3 +102,20 @@ TEST_CASE("two verdicts on one review: what becomes denied, allowed or is found 
     CHECK(other.gained.size() == 1);
     CHECK(other.lost.size() == 1);
 }
+
+TEST_CASE("writer profiles are compared as well") {
+    const std::string policy = sample::rule("lock: {writers: [team]}");
+    const auto profile = [](std::string_view assurance) {
+        return "apiVersion: fluxgate.dev/v1alpha1\nkind: WriterProfile\nmetadata:\n  name: team\nspec:\n  identities:\n"
+               "  - {serviceAccount: {namespace: ci, name: a}, assurance: " +
+               std::string(assurance) + ", may: [{apiGroups: [apps], resources: [deployments], operations: [UPDATE]}]}\n";
+    };
+    CHECK(changes({policy, profile("token")}, {policy, profile("token")}).empty());
+    const Lines changed = changes({policy, profile("token")}, {policy, profile("pod-bound")});
+    REQUIRE(changed.size() == 2);
+    CHECK(changed[0] == "changed WriterProfile team p1.yaml:4");
+    CHECK(changed[1].starts_with("  .spec.identities: "));
+    const std::string flux = sample::rule("lock: {writers: [flux]}");
+    CHECK(changes({flux}, {flux, profile("token")}) == Lines{"added WriterProfile team p1.yaml:4"});
+    CHECK(changes({flux, profile("token")}, {flux}) == Lines{"removed WriterProfile team p1.yaml:4"});
+}

@@ -417,7 +417,17 @@ TEST_CASE("judging an allowed write allocates nothing") {
          sample::policy("  match: {namespaces: [production], names: [\"*\"]}\n  rules:\n"
                         "  - {name: bounds, resources: {min: {cpu: 1m}, max: {memory: 64Gi}, maxLimitRequestRatio: {memory: \"100\"}}}\n"
                         "  - {name: hardened, podSecurity: {level: baseline}}\n",
-                        "more")});
+                        "more"),
+         // Writers of files are asked first.
+         sample::policy(
+             "  match: {namespaces: [production]}\n  rules:\n"
+             "  - {name: r, lock: {writers: [team, {name: aks-flux, serviceAccounts: [cluster-config/flux-applier]}, flux, kubernetes]}}\n",
+             "files"),
+         "apiVersion: fluxgate.dev/v1alpha1\nkind: WriterProfile\nmetadata: {name: team}\nspec:\n  identities:\n"
+         "  - {serviceAccount: {namespace: \"flux-*\", name: \"*-controller\"}, assurance: token, may: [{apiGroups: [apps], resources: "
+         "[deployments], operations: [\"*\"], namespaces: [staging, \"team-*\"]}]}\n"
+         "  - {groups: [\"system:serviceaccounts:flux-system\"], assurance: pod-bound, may: [{apiGroups: [\"\"], resources: [pods], "
+         "operations: [\"*\"], owned: true}]}\n"});
     const std::size_t before_one = allocations;
     const auto one = std::make_unique<std::string>(100, 'x');
     REQUIRE(allocations - before_one == 2);  // they are counted

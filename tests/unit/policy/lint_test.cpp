@@ -85,6 +85,23 @@ TEST_CASE("each oddity of one policy has its lint, at its line") {
         {"a lock without controllers",
          sample::rule("lock: {writers: [flux]}"),
          {"lock-on-kube-system p0.yaml:4:1 p/r", "lock-without-kubernetes p0.yaml:6:22 p/r"}},
+        {"a lock for another who applies what Git says",
+         sample::policy("  match: {namespaces: [a]}\n  rules: [{name: r, lock: {writers: [argocd, kubernetes]}}]\n"),
+         {}},
+        {"a lock for Flux Operator",
+         sample::policy("  match: {namespaces: [a]}\n  rules: [{name: r, lock: {writers: [flux-operator, kubernetes]}}]\n"),
+         {}},
+        {"a lock for the Flux of AKS",
+         sample::policy("  match: {namespaces: [a]}\n"
+                        "  rules: [{name: r, lock: {writers: [{name: aks-flux, serviceAccounts: [b/c]}, kubernetes]}}]\n"),
+         {}},
+        {"a lock for programs that apply nothing",
+         sample::policy(
+             "  match: {namespaces: [a]}\n  rules: [{name: r, lock: {writers: [kubernetes, aks, keda, flagger, cert-manager]}}]\n"),
+         {"lock-without-flux p0.yaml:6:28 p/r"}},
+        {"others who create Pods are no controllers",
+         sample::policy("  match: {namespaces: [a]}\n  rules: [{name: r, lock: {writers: [flux, cert-manager, keda]}}]\n"),
+         {"lock-without-kubernetes p0.yaml:6:28 p/r"}},
         {"a lock of config maps needs no controllers",
          sample::policy("  match: {namespaces: [a], resourceRules: [{apiGroups: [\"\"], resources: [configmaps], operations: [\"*\"]}]}\n"
                         "  rules: [{name: r, lock: {writers: [flux]}}]\n"),
@@ -161,6 +178,22 @@ TEST_CASE("each oddity of one policy has its lint, at its line") {
         INFO(row.name);
         CHECK(brief(lints({row.text})) == row.lints);
     }
+}
+
+TEST_CASE("a writer profile that no lock names is noted, one that stands for Kubernetes' own counts as it") {
+    const std::string locks = sample::policy("  match: {namespaces: [a]}\n  rules: [{name: r, lock: {writers: [flux, own]}}]\n");
+    const auto profile = [](std::string_view name, std::string_view identities) {
+        return "apiVersion: fluxgate.dev/v1alpha1\nkind: WriterProfile\nmetadata:\n  name: " + std::string(name) +
+               "\nspec:\n  identities:\n" + std::string(identities);
+    };
+    const std::string ci = "  - {user: ci, assurance: certificate, may: [{apiGroups: [\"\"], resources: [pods], operations: [CREATE]}]}\n";
+    const std::string controller =
+        "  - {serviceAccount: {namespace: kube-system, name: replicaset-controller}, assurance: token, may: [{apiGroups: [\"\"], "
+        "resources: "
+        "[pods], operations: [CREATE]}]}\n";
+    CHECK(brief(lints({locks, profile("own", controller)})).empty());
+    CHECK(brief(lints({locks, profile("own", ci)})) == Lines{"lock-without-kubernetes p0.yaml:6:28 p/r"});
+    CHECK(brief(lints({locks, profile("own", controller), profile("other", ci)})) == Lines{"writer-without-lock p2.yaml:4:3 other"});
 }
 
 TEST_CASE("a policy that refuses says where to turn, and a set has a lock") {

@@ -93,6 +93,32 @@ TEST_CASE("every recorded review gets the verdict that the demo's policies mean"
     }
 }
 
+TEST_CASE("what is accepted as impersonated is recorded first, with the profile and the proof") {
+    const std::string lock =
+        "apiVersion: fluxgate.dev/v1alpha1\nkind: GuardPolicy\nmetadata: {name: p}\nspec:\n  match: {namespaces: [production]}\n"
+        "  rules: [{name: r, lock: {writers: [{name: aks-flux, serviceAccounts: [cluster-config/flux-applier]}]}}]\n";
+    const auto set = policy::compile({{"p.yaml", lock}}, policy::CompileOptions{}).set;
+    REQUIRE(set);
+    json review = update_review();
+    review["request"]["userInfo"] = {
+        {"username", "system:serviceaccount:cluster-config:flux-applier"},
+        {"groups", {"system:serviceaccounts", "system:serviceaccounts:cluster-config", "system:authenticated"}}};
+    const Outcome outcome = judge(review.dump(), *set);
+    CHECK(outcome.allowed);
+    CHECK(outcome.promise == Promise::or_refuse);
+    CHECK(outcome.write_class == policy::WriteClass::exceptional);
+    REQUIRE(outcome.record.has_value());
+    CHECK(outcome.record->writer == "aks-flux");
+    CHECK(outcome.record->assurance == "impersonated");
+    CHECK(outcome.record->decision == "allowed");
+    CHECK(outcome.record->violations.empty());
+    review["request"]["dryRun"] = true;
+    CHECK(judge(review.dump(), *set).promise == Promise::none);
+    review["request"]["dryRun"] = false;
+    review["request"]["userInfo"]["username"] = "system:serviceaccount:cluster-config:default";
+    CHECK_FALSE(judge(review.dump(), *set).allowed);
+}
+
 TEST_CASE("each class of write gets its promise, and the refusal that goes with it") {
     struct Row {
         const char* name;
