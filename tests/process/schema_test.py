@@ -45,7 +45,11 @@ POLICY = "apiVersion: fluxgate.dev/v1alpha1\nkind: GuardPolicy\nmetadata: {name:
 BASE = POLICY % "base" + "  rules: [{name: probes, probes: {all: [readinessProbe]}}]\n"
 
 RULES = {
-    "lock": ["{writers: [flux, kubernetes], scope: object}"],
+    "lock": [
+        "{writers: [flux, kubernetes], scope: object}",
+        "{writers: [flux], scope: fields, additions: {action: Warn, allow: ['.metadata.annotations[\"team.example.com/*\"]', .spec.replicas]}}",
+        "{writers: [flux], scope: fields, additions: {action: Deny, allow: []}}",
+    ],
     "resources": [
         "{requests: [cpu, memory, nvidia.com/gpu, hugepages-2Mi], limits: [memory], min: {cpu: 10m}, max: {memory: 4Gi, cpu: 2},"
         " maxLimitRequestRatio: {memory: '2', cpu: 1.5}, containerTypes: [containers, initContainers, sidecars]}",

@@ -74,7 +74,8 @@ TEST_CASE("scope and additions of a lock are checked at load") {
     CHECK(problems_of_lock("additions: {}").find("additions need scope: fields") != std::string::npos);
     CHECK(problems_of_lock("scope: fields, additions: {action: Audit}").find("expected one of: Deny, Warn") != std::string::npos);
     CHECK(problems_of_lock("scope: fields, additions: {alow: []}").find("did you mean \"allow\"?") != std::string::npos);
-    CHECK(problems_of_lock("scope: fields, additions: {allow: [1]}").find("allow[0]: expected a field path in quotes, have") != std::string::npos);
+    CHECK(problems_of_lock("scope: fields, additions: {allow: [1]}").find("allow[0]: expected a field path in quotes, have") !=
+          std::string::npos);
     CHECK(problems_of_lock("scope: fields, additions: {allow: .spec}").find("expected a list") != std::string::npos);
     std::string many;
     for (int i = 0; i < 65; ++i) many += ".spec.f" + std::to_string(i) + ", ";
@@ -83,10 +84,17 @@ TEST_CASE("scope and additions of a lock are checked at load") {
 
 TEST_CASE("keys that steer Flux are known in any case") {
     const std::pair<std::string_view, bool> rows[] = {
-        {"kustomize.toolkit.fluxcd.io/reconcile", true}, {"HELM.toolkit.FLUXCD.io/driftDetection", true}, {"fluxcd.io/x", true},
-        {"resourceset.fluxcd.controlplane.io/name", true}, {"meta.helm.sh/release-name", true},           {"notfluxcd.io/x", false},
-        {"reconcile.fluxcd.io/requestedAt", false},       {"app.kubernetes.io/managed-by", false},        {"fluxcd.io.example.com/x", false},
-        {"team", false},                                  {"te\u00e4m", true},
+        {"kustomize.toolkit.fluxcd.io/reconcile", true},
+        {"HELM.toolkit.FLUXCD.io/driftDetection", true},
+        {"fluxcd.io/x", true},
+        {"resourceset.fluxcd.controlplane.io/name", true},
+        {"meta.helm.sh/release-name", true},
+        {"notfluxcd.io/x", false},
+        {"reconcile.fluxcd.io/requestedAt", false},
+        {"app.kubernetes.io/managed-by", false},
+        {"fluxcd.io.example.com/x", false},
+        {"team", false},
+        {"te\u00e4m", true},
     };
     for (const auto& [key, steers] : rows) {
         INFO(key);
