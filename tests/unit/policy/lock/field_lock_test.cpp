@@ -492,12 +492,12 @@ struct Sample {
 };
 
 Sample any_sample() {
-    const auto name = rc::gen::map(rc::gen::inRange(0, 12), [](int n) { return "f" + std::to_string(n); });
+    const auto name = rc::gen::resize(100, rc::gen::map(rc::gen::inRange(0, 1'000), [](int n) { return "f" + std::to_string(n); }));
     Sample sample;
-    sample.fields = *rc::gen::container<std::map<std::string, std::map<std::string, int>>>(
-        name, rc::gen::container<std::map<std::string, int>>(name, rc::gen::arbitrary<int>()));
+    const auto leaves_of = rc::gen::container<std::map<std::string, int>>(name, rc::gen::arbitrary<int>());
+    sample.fields = *rc::gen::resize(5, rc::gen::container<std::map<std::string, std::map<std::string, int>>>(name, leaves_of));
     std::erase_if(sample.fields, [](const auto& field) { return field.second.empty(); });
-    sample.items = *rc::gen::container<std::map<std::string, int>>(name, rc::gen::arbitrary<int>());
+    sample.items = *rc::gen::resize(5, leaves_of);
     sample.fields["f0"]["f0"] = 0;
     sample.declared.insert("f0/f0");
     for (const auto& [field, leaves] : sample.fields) {
@@ -612,7 +612,11 @@ TEST_CASE("ten times the object costs about ten times the time, whatever it is m
         std::vector<double> seconds;
         for (const std::size_t count : {1'000u, 10'000u}) {
             const auto [before, after] = shape.make(count);
-            const Read review(update(before, after));
+            Request request = update(before, after);
+            request.group = "example.com";
+            request.resource = "things";
+            request.kind = "Thing";
+            const Read review(request);
             double best = 1e9;
             for (int round = 0; round < 3; ++round) {
                 const auto start = std::chrono::steady_clock::now();
