@@ -359,6 +359,42 @@ TEST_CASE("an object whose declared fields cannot be told apart is locked as a w
     }
 }
 
+TEST_CASE("what Flux declares in more than one entry, or in a way that does not fit the object, is declared") {
+    const auto second = [](std::string_view fields) {
+        return R"({"manager":"helm-controller","operation":"Update","apiVersion":"apps/v1","fieldsType":"FieldsV1","fieldsV1":{"f:spec":{)" +
+               std::string(fields) + "}}}";
+    };
+    struct Row {
+        std::string_view name;
+        std::string entry;
+        std::string from;
+        std::string to;
+        std::string paths;
+    };
+    const std::string extra = R"("extra":{"deep":1},"replicas":2,"s)";
+    const Row rows[] = {
+        {"of both, the second", second(R"("f:replicas":{})"), R"("replicas":2,"s)", R"("replicas":5,"s)", ".spec.replicas"},
+        {"of both, the first", second(R"("f:replicas":{})"), "nginx:1", "evil", kWeb + ".image"},
+        {"of both, none", second(R"("f:other":{})"), R"("replicas":2,"s)", R"("replicas":5,"s)", "passes"},
+        {"a leaf in one, more in the other", second(R"("f:template":{})"), R"("cpu":"1")", R"("cpu":"2")", kWeb + ".resources.limits.cpu"},
+        {"an item of what is a map", second(R"("f:extra":{"k:{\"name\":\"a\"}":{"f:x":{}}})"), R"({"deep":1})", R"({"deep":2})",
+         ".spec.extra.deep"},
+        {"a field of what is a list", second(R"("f:tolerations":{"f:x":{}})"), "NoExecute", "NoSchedule", ".spec.tolerations[0].effect"},
+        {"an item that is not there", second(R"("f:tolerations":{"k:{\"key\":\"gone\"}":{".":{}}})"), "NoExecute", "NoSchedule",
+         ".spec.tolerations[0].effect"},
+        {"an item by position", second(R"("f:tolerations":{"i:7":{}})"), "NoExecute", "NoSchedule", ".spec.tolerations[0].effect"},
+        {"items with other keys", second(R"("f:tolerations":{"k:{\"key\":\"k\"}":{".":{}},"k:{\"other\":\"k\"}":{".":{}}})"), "NoExecute",
+         "NoSchedule", ".spec.tolerations[0].effect"},
+        {"an item that is there", second(R"("f:tolerations":{"k:{\"key\":\"k\"}":{".":{},"f:key":{}}})"), "NoExecute", "NoSchedule",
+         "passes"},
+    };
+    for (const Row& row : rows) {
+        INFO(row.name);
+        const std::string before = edited(edited(kDeployment, kOtherEntry, row.entry + "," + kOtherEntry), R"("replicas":2,"s)", extra);
+        CHECK(paths_of(judge(update(before, edited(before, row.from, row.to)))) == row.paths);
+    }
+}
+
 TEST_CASE("all but an update of the object itself is locked as with scope object") {
     const std::string after = edited(kDeployment, R"("replicas":2,"s)", R"("replicas":5,"s)");
     Request request = update(kDeployment, after);
