@@ -99,6 +99,10 @@ public:
         // must not pass with a warning.
         guarded_ = is_of("fluxcd.io") || is_of("fluxcd.controlplane.io") || is_of("clusterconfig.azure.com") ||
                    (group.empty() && review.resource.resource == "namespaces");
+        constexpr std::size_t kUsualMembers = 64;
+        frames_.reserve(kUsualMembers);
+        members_.reserve(kUsualMembers);
+        items_.reserve(kUsualMembers);
     }
 
     void run(Json before, Json after, const FieldSet& declared) {
