@@ -41,7 +41,7 @@ const std::string kDeployment =
     R"({"name":"sidecar","image":"proxy:1"}],"dnsPolicy":"ClusterFirst"}}},"status":{"replicas":2}})";
 
 const std::string kAllow =
-    R"(['.metadata.annotations["team.example.com/*"]', '.metadata.labels["*"]', .spec.replicas, '.spec.tolerations[*].effect', .spec.extra.deep, '.spec.many[*]', )"
+    R"(['.metadata.annotations["team.example.com/*"]', '.metadata.labels["*"]', .spec.replicas, '.spec.tolerations[*].effect', '.spec.pairs[key="x"]', .spec.extra.deep, '.spec.many[*]', )"
     R"('.spec.template.spec.containers[*].resources', '.spec.template.spec.containers[name="sidecar"].image'])";
 const std::string kFieldLock =
     sample::rule("lock: {writers: [flux, kubernetes], scope: fields, additions: {action: Deny, allow: " + kAllow + "}}");
@@ -393,6 +393,14 @@ TEST_CASE("what Flux declares in more than one entry, or in a way that does not 
         const std::string before = edited(edited(kDeployment, kOtherEntry, row.entry + "," + kOtherEntry), R"("replicas":2,"s)", extra);
         CHECK(paths_of(judge(update(before, edited(before, row.from, row.to)))) == row.paths);
     }
+}
+
+TEST_CASE("an item that is allowed by its name is the one that has the name before and after") {
+    const std::string before = edited(kDeployment, R"("replicas":2,"s)", R"("pairs":[{"key":"x","v":1},{"key":"y","v":1}],"s)");
+    CHECK(judge(update(before, edited(before, R"("key":"x","v":1)", R"("key":"x","v":2)"))).allowed);
+    CHECK_FALSE(judge(update(before, edited(before, R"("key":"y","v":1)", R"("key":"y","v":2)"))).allowed);
+    CHECK_FALSE(judge(update(before, edited(before, R"("key":"x","v":1)", R"("key":"z","v":1)"))).allowed);
+    CHECK_FALSE(judge(update(before, edited(before, R"("key":"y","v":1)", R"("key":"x","v":1)"))).allowed);
 }
 
 TEST_CASE("all but an update of the object itself is locked as with scope object") {
