@@ -456,6 +456,84 @@ bool selects(PathElement element, Json item) {
     return all;
 }
 
+std::vector<std::string> key_names(PathElement element) {
+    std::vector<std::string> names;
+    if (element.kind != PathElement::Kind::key) return names;
+    each_key_field(element.text, [&](const std::string& name, const std::string&) { names.push_back(name); });
+    return names;
+}
+
+bool spell_key(const std::vector<std::string>& names, Json item, std::string& text) {
+    text = "{";
+    for (const std::string& name : names) {
+        const Json value = item[name];
+        if (!value.present() || value.is_object() || value.is_array()) return false;
+        if (text.size() > 1) text += ',';
+        append_json_string(text, name);
+        text += ':';
+        if (const auto string = value.string()) {
+            append_json_string(text, *string);
+            continue;
+        }
+        const std::string written = value.dump();
+        ScalarReader reader(written);
+        if (!reader.scalar(text) || !reader.at_end()) return false;
+    }
+    text += '}';
+    return true;
+}
+
+// --- uniting ----------------------------------------------------------------------------------------------------------
+
+FieldSet FieldSet::unite(const FieldSet& left, const FieldSet& right) {
+    FieldSet both;
+    both.append_union(left, 0, left.rows_.size(), right, 0, right.rows_.size());
+    return both;
+}
+
+std::size_t FieldSet::append_row(const FieldSet& from, std::size_t row) {
+    Row copy = from.rows_[row];
+    copy.text_begin = static_cast<std::uint32_t>(texts_.size());
+    texts_ += from.element(from.rows_[row]).text;
+    rows_.push_back(copy);
+    return rows_.size() - 1;
+}
+
+void FieldSet::append_tree(const FieldSet& from, std::size_t row) {
+    const std::size_t begin = rows_.size();
+    for (std::size_t at = row; at < from.rows_[row].end; ++at) {
+        const std::size_t copy = append_row(from, at);
+        rows_[copy].end = static_cast<std::uint32_t>(from.rows_[at].end - row + begin);
+    }
+}
+
+// Recursion is bounded like that of append_json.
+void FieldSet::append_union(const FieldSet& left, std::size_t left_at, std::size_t left_end, const FieldSet& right, std::size_t right_at,
+                            std::size_t right_end) {
+    while (left_at < left_end || right_at < right_end) {
+        const bool has_left = left_at < left_end;
+        const bool has_right = right_at < right_end;
+        const auto order = !has_right  ? std::strong_ordering::less
+                           : !has_left ? std::strong_ordering::greater
+                                       : left.element(left.rows_[left_at]) <=> right.element(right.rows_[right_at]);
+        if (order < 0) {
+            append_tree(left, left_at);
+        } else if (order > 0) {
+            append_tree(right, right_at);
+        } else {
+            const std::size_t row = append_row(left, left_at);
+            const bool leaf = left.is_leaf(left_at) || right.is_leaf(right_at);
+            if (!leaf) append_union(left, left_at + 1, left.rows_[left_at].end, right, right_at + 1, right.rows_[right_at].end);
+            rows_[row].end = static_cast<std::uint32_t>(rows_.size());
+            rows_[row].declared = leaf || left.rows_[left_at].declared || right.rows_[right_at].declared;
+        }
+        if (order <= 0) left_at = left.rows_[left_at].end;
+        if (order >= 0) right_at = right.rows_[right_at].end;
+    }
+}
+
+// --- listing ----------------------------------------------------------------------------------------------------------
+
 std::vector<std::string> FieldSet::paths(std::size_t paths_max) const {
     struct Open {
         std::size_t end;

@@ -42,6 +42,13 @@ void append_element(std::string& path, PathElement element);
 // that value. False for fields and indexes.
 bool selects(PathElement element, Json item);
 
+// The names in a key element, sorted: `["containerPort","protocol"]`; empty for other elements.
+std::vector<std::string> key_names(PathElement element);
+
+// Writes the text of the key element that means `item` among items with these key names (of `key_names`). False if the item
+// lacks one of them or has something that is no scalar: then no element means it.
+bool spell_key(const std::vector<std::string>& names, Json item, std::string& text);
+
 class FieldSet {
 public:
     // A place in the set; lives as long as the set and does not move with it.
@@ -53,6 +60,9 @@ public:
     // than limits.field_set_depth_max levels; `where` is the JSON pointer. `parse` adds the errors of JsonReader::read.
     static Result<FieldSet> parse(std::string_view json, const Limits& limits);
     static Result<FieldSet> read(Json fields, const Limits& limits);
+
+    // What either of them declares. A leaf is all of its value, so what is a leaf in one is a leaf in both. Linear.
+    static FieldSet unite(const FieldSet& left, const FieldSet& right);
 
     bool empty() const { return rows_.empty(); }
     Node root() const;
@@ -76,6 +86,12 @@ private:
 
     PathElement element(const Row& row) const { return {row.kind, std::string_view(texts_).substr(row.text_begin, row.text_size)}; }
     void append_json(std::string& out, std::size_t begin, std::size_t end) const;
+    bool is_leaf(std::size_t row) const { return rows_[row].end == row + 1; }
+    // One row, or one with all below it, of another set; returns where it is now. `end` of a single row is for the caller.
+    std::size_t append_row(const FieldSet& from, std::size_t row);
+    void append_tree(const FieldSet& from, std::size_t row);
+    void append_union(const FieldSet& left, std::size_t left_at, std::size_t left_end, const FieldSet& right, std::size_t right_at,
+                      std::size_t right_end);
 
     std::string texts_;
     std::vector<Row> rows_;  // depth first, siblings sorted

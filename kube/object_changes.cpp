@@ -85,8 +85,8 @@ private:
 
 class Comparison {
 public:
-    Comparison(std::string_view kind, std::size_t changes_max)
-        : hide_data_(kind == "Secret" || kind == "ConfigMap"), changes_max_(changes_max) {}
+    Comparison(std::string_view kind, std::string path, std::size_t changes_max)
+        : kind_(kind), changes_max_(changes_max), path_(std::move(path)) {}
 
     // `hidden`: an enclosing field must not be shown.
     void compare(Json before, Json after, bool hidden) {
@@ -129,19 +129,11 @@ private:
         return shortened(text + "}");
     }
 
-    // `value` of something with a name is an environment variable, a header of a probe, a parameter: it may be a secret.
-    bool hides(std::string_view field, Json before, Json after) const {
-        if (hide_data_ && (path_ == ".data" || path_ == ".stringData" || path_ == ".binaryData")) return true;
-        if (field == "command" || field == "args") return true;
-        if (field == "value" && (before["name"].is_string() || after["name"].is_string())) return true;
-        return speaks_of_a_secret(field);
-    }
-
     void compare_objects(Json before, Json after, bool hidden) {
         const auto member = [&](std::string_view key, Json old_value, Json new_value) {
             const Below below(path_);
             append_field(path_, key);
-            compare(old_value, new_value, hidden || hides(key, before, after));
+            compare(old_value, new_value, hidden || hides_value(kind_, path_, key, before, after));
         };
         const Index old_members = Index::of_members(before);
         const Index new_members = Index::of_members(after);
@@ -201,7 +193,7 @@ private:
             Change{shortened(path_.substr(0, kPathBytesMax + 1), kPathBytesMax), std::string(after), std::string(before)});
     }
 
-    bool hide_data_;
+    std::string_view kind_;
     std::size_t changes_max_;
     std::string path_;
     Changes changes_;
@@ -210,9 +202,22 @@ private:
 }  // namespace
 
 Changes find_changes(Json old_object, Json new_object, std::string_view kind, std::size_t changes_max) {
-    Comparison comparison(kind, changes_max);
-    comparison.compare(old_object, new_object, false);
+    return find_changes_below({}, false, old_object, new_object, kind, changes_max);
+}
+
+Changes find_changes_below(std::string path, bool hidden, Json before, Json after, std::string_view kind, std::size_t changes_max) {
+    Comparison comparison(kind, std::move(path), changes_max);
+    comparison.compare(before, after, hidden);
     return comparison.take();
+}
+
+// `value` of something with a name is an environment variable, a header of a probe, a parameter: it may be a secret.
+bool hides_value(std::string_view kind, std::string_view path, std::string_view field, Json old_parent, Json new_parent) {
+    const bool holds_data = kind == "Secret" || kind == "ConfigMap";
+    if (holds_data && (path == ".data" || path == ".stringData" || path == ".binaryData")) return true;
+    if (field == "command" || field == "args") return true;
+    if (field == "value" && (old_parent["name"].is_string() || new_parent["name"].is_string())) return true;
+    return speaks_of_a_secret(field);
 }
 
 }  // namespace fluxgate::kube

@@ -31,4 +31,10 @@ struct Changes {
 // of a password, token, secret, credential, API key or private key; they read "(not shown)". Costs n log n.
 Changes find_changes(Json old_object, Json new_object, std::string_view kind, std::size_t changes_max);
 
+// The same for one part of an object, at `path`; `hidden` if an enclosing field must not be shown.
+Changes find_changes_below(std::string path, bool hidden, Json before, Json after, std::string_view kind, std::size_t changes_max);
+
+// Must the value of this field not be shown, with all below it? `path` ends with the field, which is a member of both parents.
+bool hides_value(std::string_view kind, std::string_view path, std::string_view field, Json old_parent, Json new_parent);
+
 }  // namespace fluxgate::kube

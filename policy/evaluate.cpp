@@ -36,6 +36,13 @@ Action action_of(const Actions& actions) {
     return actions.warn ? Action::warn : Action::audit;
 }
 
+// Of what passes even where the policy denies.
+Actions without_deny(Actions actions) {
+    if (actions.deny || actions.deny_later) actions.warn = true;
+    actions.deny = actions.deny_later = false;
+    return actions;
+}
+
 // Found once, when the first rule asks.
 class Template {
 public:
@@ -107,8 +114,9 @@ private:
             if (findings.count() > 0) excuse(policy, rule, findings);
             end_trace(findings);
             if (findings.count() == 0) continue;
-            remember(policy, actions);
-            if (actions.warn) findings.each([&](const Violation& violation) { warn(policy, actions, violation); });
+            const Actions taken = findings.only_warns() ? without_deny(actions) : actions;
+            remember(policy, taken);
+            if (taken.warn) findings.each([&](const Violation& violation) { warn(policy, taken, violation); });
         }
     }
 
@@ -198,12 +206,16 @@ private:
         }
         lock_.only_writers = false;
         if (finishes_a_delete(review_)) return looked(Look::ends_delete);
-        if (verdict_.effective) return lock.refuse(review_, verdict_.assurance, findings);
-        looked(Look::dry_run);
+        if (verdict_.effective) {
+            lock.refuse(review_, verdict_.assurance, set_.options.limits, findings);
+            if (findings.count() == 0) looked(Look::undeclared);
+            return;
+        }
         // A dry run changes nothing: say what would happen, let it pass.
         Verdict would_be;
         Findings aside = findings.into(would_be);
-        lock.refuse(review_, verdict_.assurance, aside);
+        lock.refuse(review_, verdict_.assurance, set_.options.limits, aside);
+        looked(aside.count() == 0 ? Look::undeclared : Look::dry_run);
         for (const Violation& violation : would_be.violations) {
             if (violation.action == Action::deny) verdict_.warnings.push_back("Fluxgate would deny: " + to_string(violation));
             if (violation.action == Action::warn) verdict_.warnings.push_back(to_string(violation));

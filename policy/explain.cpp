@@ -135,6 +135,7 @@ std::string why(const RuleTrace& trace, const kube::Review& review, const Verdic
         case Look::fills: return "fills in what pods leave open, and finds nothing";
         case Look::writer: return fmt::format("written by a writer: {} (proof {})", trace.writer, to_string(verdict.assurance));
         case Look::ends_delete: return "deletes what is being deleted already";
+        case Look::undeclared: return "changes nothing that Git declares, and only what additions.allow names";
         case Look::dry_run: return "a dry run, which changes nothing: the real thing would be refused";
         case Look::judged: break;
     }
@@ -161,7 +162,7 @@ RuleExplanation explain_rule(const Rule& rule, const RuleTrace& trace, const kub
     RuleExplanation told{.rule = rule.name,
                          .type = std::string(type_of(rule.body)),
                          .looked = trace.look == Look::judged || trace.look == Look::writer || trace.look == Look::ends_delete ||
-                                   trace.look == Look::dry_run,
+                                   trace.look == Look::undeclared || trace.look == Look::dry_run,
                          .why = why(trace, review, verdict),
                          .violations = trace.violations,
                          .omitted = trace.omitted};

@@ -58,6 +58,13 @@ public:
         omitted_ = 0;
     }
 
+    // What is found from now on does not deny, whatever the policy says. Before anything is found.
+    void only_warn() {
+        if (action_ == Action::deny) action_ = Action::warn;
+        only_warn_ = true;
+    }
+    bool only_warns() const { return only_warn_; }
+
     // The same policy and rule, for another verdict.
     Findings into(Verdict& verdict) const { return Findings(verdict, policy_, rule_, action_); }
 
@@ -74,6 +81,7 @@ private:
     std::string_view policy_;
     std::string_view rule_;
     Action action_;
+    bool only_warn_ = false;
     std::size_t first_;  // of this rule, in the verdict's list
     std::size_t omitted_ = 0;
 };

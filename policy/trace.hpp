@@ -22,6 +22,7 @@ enum class Look : std::uint8_t {
     fills,           // `defaults`: fills in and finds nothing
     writer,          // the lock: by a writer
     ends_delete,     // the lock: deletes what is being deleted already
+    undeclared,      // the lock: changes nothing that Git declares, and only what may be added
     dry_run,         // the lock: would refuse the real thing
 };
 

@@ -8,6 +8,7 @@
 #include "kube/object_changes.hpp"
 #include "kube/path.hpp"
 #include "policy/lock/assurance.hpp"
+#include "policy/lock/field_lock.hpp"
 
 namespace fluxgate::policy {
 
@@ -130,6 +131,7 @@ void decode_writer(const kube::Node& item, const std::string& what, Problems& pr
     else
         references.push_back(std::move(reference));
 }
+bool is_empty(const kube::Changes& changes) { return changes.list.empty() && changes.omitted == 0; }
 
 }  // namespace
 
@@ -145,14 +147,16 @@ LockRule LockRule::decode(Mapping& fields) {
     if (writers && writers->kind() == kube::Node::Kind::sequence && writers->items().empty()) {
         fields.problem("writers", "must name at least one profile: a lock without writers stops every change");
     }
-    if (const kube::Node* scope = fields.field("scope")) {
-        if (one_of(*scope, fields.name_of("scope"), {"object", "fields"}, fields.problems()) == 1) {
-            fields.problems().add(Errc::not_implemented, scope->position(),
-                                  fields.name_of("scope") +
-                                      ": \"fields\" is not implemented in this version of Fluxgate; use \"object\", which refuses more");
-        }
+    const kube::Node* scope = fields.field("scope");
+    const bool by_fields = scope && one_of(*scope, fields.name_of("scope"), {"object", "fields"}, fields.problems()) == 1;
+    if (by_fields) rule.fields.emplace();
+    if (const kube::Node* additions = fields.field("additions")) {
+        Mapping mapping(*additions, fields.name_of("additions"), fields.problems());
+        Additions decoded = Additions::decode(mapping);
+        if (!by_fields) fields.problem("additions", "additions need scope: fields; with scope: object every change is refused");
+        rule.fields = std::move(decoded);
     }
-    for (const std::string_view key : {"additions", "learnUntil", "allowances", "breakGlass"}) fields.not_implemented(key);
+    for (const std::string_view key : {"learnUntil", "allowances", "breakGlass"}) fields.not_implemented(key);
     fields.finish();
     return rule;
 }
@@ -169,14 +173,30 @@ WriterMatch LockRule::find_writer(const kube::Review& review, Assurance assuranc
     return {};
 }
 
-void LockRule::refuse(const kube::Review& review, Assurance assurance, Findings& findings) const {
+void LockRule::refuse(const kube::Review& review, Assurance assurance, const Limits& limits, Findings& findings) const {
+    const auto list = [&](kube::Changes&& changes) {
+        for (kube::Change& change : changes.list) findings.add(std::move(change.path), std::move(change.have), std::move(change.want));
+        findings.omit(changes.omitted);
+    };
+    FieldFindings found;
+    std::string_view why_whole;
+    if (fields) {
+        found = judge_fields(review, *fields, limits, kChangesMax);
+        why_whole = found.locked_whole;
+        const bool additions_pass = fields->warn || is_empty(found.additions);
+        if (why_whole.empty() && is_empty(found.refused) && additions_pass) {
+            if (!is_empty(found.additions)) findings.only_warn();
+            return list(std::move(found.additions));
+        }
+    }
     const std::string who = review.user.username.empty() ? "a caller without a name" : std::string(review.user.username);
-    findings.add(".", fmt::format("{} by {} ({})", kube::to_string(review.operation), who, explain(writers, review, assurance)),
+    const std::string locked = why_whole.empty() ? "" : fmt::format("; locked as a whole: {}", why_whole);
+    findings.add(".", fmt::format("{} by {} ({}{})", kube::to_string(review.operation), who, explain(writers, review, assurance), locked),
                  "a writer: " + names_of(writers));
     if (review.operation != kube::Operation::update) return;
-    auto changes = kube::find_changes(review.old_object, review.object, review.kind.kind, kChangesMax);
-    for (kube::Change& change : changes.list) findings.add(std::move(change.path), std::move(change.have), std::move(change.want));
-    findings.omit(changes.omitted);
+    if (!fields || !why_whole.empty()) return list(kube::find_changes(review.old_object, review.object, review.kind.kind, kChangesMax));
+    list(std::move(found.refused));
+    if (!fields->warn) list(std::move(found.additions));
 }
 
 bool could_be_a_look_alike(const WriterMatch& match, Assurance assurance) {

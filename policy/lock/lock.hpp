@@ -1,7 +1,8 @@
 #pragma once
 
 // Rule `lock`: only writers may write. Scope `object`: any CREATE, UPDATE, DELETE or CONNECT by another, on any object and
-// any subresource of a matching namespace, is refused.
+// any subresource of a matching namespace, is refused. Scope `fields` relaxes one case, see field_lock.hpp: an UPDATE that
+// touches neither what Git declares nor anything outside the allowed additions.
 //
 // What is accepted although a look-alike could not be told from it (proof `impersonated`) passes, and is no routine write: it is
 // recorded before it is allowed, for whoever verifies it against Git afterwards.
@@ -10,13 +11,16 @@
 // stick otherwise), and a dry run of something that a dry run does not do (so that `kubectl diff` works), with a warning.
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/limits.hpp"
 #include "kube/admission_review.hpp"
 #include "policy/decode.hpp"
 #include "policy/findings.hpp"
+#include "policy/lock/additions.hpp"
 #include "policy/lock/built_in_writers.hpp"
 
 namespace fluxgate::policy {
@@ -42,14 +46,16 @@ struct LockRule {
     // Each alive as long as a rule that names it; built-in ones for the whole program.
     std::vector<std::shared_ptr<const WriterProfile>> writers{};
     std::vector<WriterReference> references{};  // until the loader has made `writers` of them
+    std::optional<Additions> fields{};          // scope `fields`; without it, scope `object`
 
     static LockRule decode(Mapping& fields);
 
     // Who lets this request pass. Allocates nothing.
     WriterMatch find_writer(const kube::Review& review, Assurance assurance) const;
 
-    // Says who is refused and why, and what the request would change.
-    void refuse(const kube::Review& review, Assurance assurance, Findings& findings) const;
+    // Of a request that is no writer's: says who is refused and why, and what the request would change. Finds nothing if scope
+    // `fields` lets it pass.
+    void refuse(const kube::Review& review, Assurance assurance, const Limits& limits, Findings& findings) const;
 };
 
 // Is a write with this proof accepted only because its profile accepts what a look-alike has as well?

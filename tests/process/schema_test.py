@@ -48,6 +48,8 @@ RULES = {
     "lock": [
         "{writers: [flux, kubernetes], scope: object}",
         "{writers: [{name: aks-flux, serviceAccounts: [cluster-config/flux-applier]}, aks, cert-manager]}",
+        "{writers: [flux], scope: fields, additions: {action: Warn, allow: ['.metadata.annotations[\"team.example.com/*\"]', .spec.replicas]}}",
+        "{writers: [flux], scope: fields, additions: {action: Deny, allow: []}}",
     ],
     "resources": [
         "{requests: [cpu, memory, nvidia.com/gpu, hugepages-2Mi], limits: [memory], min: {cpu: 10m}, max: {memory: 4Gi, cpu: 2},"

@@ -169,6 +169,24 @@ TEST_CASE("a field set can be walked") {
     CHECK(FieldSet().root().is_leaf());
 }
 
+TEST_CASE("two sets unite to what either declares") {
+    const std::tuple<const char*, const char*, const char*> rows[] = {
+        {R"({})", R"({"f:a":{}})", R"({"f:a":{}})"},
+        {R"({"f:a":{},"f:c":{}})", R"({"f:b":{"f:x":{}}})", R"({"f:a":{},"f:b":{"f:x":{}},"f:c":{}})"},
+        {R"({"f:a":{"f:x":{}}})", R"({"f:a":{"f:y":{"f:z":{}}}})", R"({"f:a":{"f:x":{},"f:y":{"f:z":{}}}})"},
+        {R"({"f:a":{".":{},"f:x":{}}})", R"({"f:a":{"f:x":{}}})", R"({"f:a":{".":{},"f:x":{}}})"},
+        // A leaf is all of it.
+        {R"({"f:a":{}})", R"({"f:a":{"f:x":{}},"f:b":{}})", R"({"f:a":{},"f:b":{}})"},
+        {R"({"k:{\"n\":1}":{"f:x":{}},"v:2":{}})", R"({"k:{\"n\":1}":{"f:y":{}},"i:0":{}})",
+         R"({"k:{\"n\":1}":{"f:x":{},"f:y":{}},"v:2":{},"i:0":{}})"},
+    };
+    for (const auto& [left, right, both] : rows) {
+        INFO(left << " and " << right);
+        CHECK(FieldSet::unite(parsed(left), parsed(right)) == parsed(both));
+        CHECK(FieldSet::unite(parsed(right), parsed(left)) == parsed(both));
+    }
+}
+
 TEST_CASE("an element selects the list item it means") {
     struct Row {
         std::string_view name;
