@@ -131,6 +131,7 @@ void decode_writer(const kube::Node& item, const std::string& what, Problems& pr
     else
         references.push_back(std::move(reference));
 }
+
 bool is_empty(const kube::Changes& changes) { return changes.list.empty() && changes.omitted == 0; }
 
 }  // namespace
