@@ -23,6 +23,14 @@ ordered_json to_json(const RecordedViolation& violation) {
                         {"have", violation.have},     {"want", violation.want}, {"action", violation.action}};
 }
 
+ordered_json to_json(const RecordedGrant& grant) {
+    return ordered_json{{"name", grant.name},
+                        {"digest", grant.digest},
+                        {"ticket", grant.ticket},
+                        {"approvedBy", grant.approved_by},
+                        {"vouchedBy", grant.vouched_by}};
+}
+
 std::string dump(const ordered_json& json) { return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace); }
 
 // Of a line: keys, punctuation and numbers.
@@ -44,6 +52,10 @@ std::size_t raw_bytes(const Record& record) {
     for (const std::string& detail : record.details) bytes += detail.size() + kEach;
     for (const std::string& exception : record.exceptions) bytes += exception.size() + kEach;
     for (const std::string& criterion : record.compliance) bytes += criterion.size() + kEach;
+    for (const RecordedGrant& grant : record.grants) {
+        bytes +=
+            grant.name.size() + grant.digest.size() + grant.ticket.size() + grant.approved_by.size() + grant.vouched_by.size() + 6 * kEach;
+    }
     for (const RecordedViolation& violation : record.violations) {
         bytes += violation.policy.size() + violation.rule.size() + violation.path.size() + violation.have.size() + violation.want.size() +
                  violation.action.size() + 6 * kEach;
@@ -124,6 +136,9 @@ std::string to_json(const Record& record, std::uint64_t sequence) {
     if (record.truncated) json["truncated"] = true;
     if (!record.compliance.empty()) json["compliance"] = record.compliance;
     if (!record.exceptions.empty()) json["exceptions"] = record.exceptions;
+    for (const RecordedGrant& grant : record.grants) json["grants"].push_back(to_json(grant));
+    put(json, "allowance", record.allowance);
+    if (record.learned) json["learned"] = true;
     put(json, "policySet", record.policy_set);
     put(json, "cluster", record.cluster);
     put(json, "replica", record.replica);

@@ -25,6 +25,17 @@ struct RecordedViolation {
     friend bool operator==(const RecordedViolation&, const RecordedViolation&) = default;
 };
 
+// A break-glass grant that let the write pass.
+struct RecordedGrant {
+    std::string name;
+    std::string digest;
+    std::string ticket;
+    std::string approved_by;
+    std::string vouched_by;  // "git", or the key that signed it
+
+    friend bool operator==(const RecordedGrant&, const RecordedGrant&) = default;
+};
+
 struct Record {
     std::string id;  // the uid of the AdmissionRequest, so that it can be found in the API server's audit log
     WallTime time;
@@ -62,9 +73,12 @@ struct Record {
     bool truncated = false;  // `fit` left out groups or evidence, or shortened texts
     std::vector<std::string> compliance;
     std::vector<std::string> exceptions;  // the GuardExceptions without which there would be more violations
-    std::string policy_set;               // digest of the set that judged
-    std::string cluster;                  // --cluster-name
-    std::string replica;                  // host name: the pod
+    std::vector<RecordedGrant> grants{};
+    std::string allowance{};  // the day-2 work that the lock allows: "restart"
+    bool learned = false;     // passed only because a lock still learns who writes
+    std::string policy_set;   // digest of the set that judged
+    std::string cluster;      // --cluster-name
+    std::string replica;      // host name: the pod
 };
 
 // One line of JSON without the line feed. `sequence` counts the records of one log directory from 1.

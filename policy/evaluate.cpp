@@ -97,6 +97,7 @@ public:
             const Policy& policy = set_.policies[i];
             if (policy.match.matches(review_, context_)) judge_by(policy, i);
         });
+        judge_escapes();
         judge_policy_config_map(review_, set_.options, context_, verdict_);
         conclude();
         return std::move(verdict_);
@@ -206,20 +207,79 @@ private:
         }
         lock_.only_writers = false;
         if (finishes_a_delete(review_)) return looked(Look::ends_delete);
-        if (verdict_.effective) {
-            lock.refuse(review_, verdict_.assurance, set_.options.limits, findings);
-            if (findings.count() == 0) looked(Look::undeclared);
-            return;
-        }
-        // A dry run changes nothing: say what would happen, let it pass.
         Verdict would_be;
         Findings aside = findings.into(would_be);
         lock.refuse(review_, verdict_.assurance, set_.options.limits, aside);
-        looked(aside.count() == 0 ? Look::undeclared : Look::dry_run);
+        if (aside.count() == 0) return looked(Look::undeclared);
+        // What would pass anyway uses up no grant.
+        const bool denies = findings.denies() && !aside.only_warns();
+        const DayTwoWork work = lock.allowances.empty() || !denies ? DayTwoWork{} : recognise_day_two_work(review_, context_);
+        if (work.action && is_allowed(lock.allowances, review_.user, *work.action)) {
+            verdict_.allowance = to_string(*work.action);
+            return looked(Look::allowance);
+        }
+        std::string no_grant;
+        if (denies && lock.break_glass) {
+            if (const Grant* grant = find_grant(review_, *lock.break_glass, set_.grants, context_, no_grant)) return use(*grant);
+        }
+        if (denies && lock.learn_until && context_.now < *lock.learn_until && is_no_person(review_.user)) {
+            verdict_.learned = true;
+            warn_of_learning(*lock.learn_until);
+            return looked(Look::learning);
+        }
+        if (!verdict_.effective) {
+            // A dry run changes nothing: say what would happen, let it pass.
+            warn_of_the_real_thing(would_be);
+            return looked(Look::dry_run);
+        }
+        for (const std::string& hint : {work.hint, no_grant}) {
+            if (!hint.empty()) hints_.push_back(hint);
+        }
+        findings.take(std::move(would_be), aside);
+    }
+
+    void use(const Grant& grant) {
+        looked(Look::grant);
+        const auto same = [&](const UsedGrant& used) { return used.digest == grant.digest; };
+        if (std::any_of(verdict_.grants.begin(), verdict_.grants.end(), same)) return;
+        const std::string vouched_by = grant.signed_by.empty() ? "git" : grant.signed_by.front().name;
+        verdict_.grants.push_back(
+            {grant.name, grant.digest, grant.ticket, grant.approved_by, vouched_by, grant.expires_at, grant.max_uses});
+        verdict_.warnings.push_back("break-glass " + grant.name + " (" + grant.ticket + ") until " + format_rfc3339(grant.expires_at) +
+                                    ": recorded, and put back afterwards");
+    }
+
+    void warn_of_learning(WallTime until) {
+        verdict_.warnings.push_back(std::string(review_.user.username) + " is in no writer profile: refused from " + format_rfc3339(until) +
+                                    " on");
+    }
+
+    void warn_of_the_real_thing(const Verdict& would_be) {
         for (const Violation& violation : would_be.violations) {
             if (violation.action == Action::deny) verdict_.warnings.push_back("Fluxgate would deny: " + to_string(violation));
             if (violation.action == Action::warn) verdict_.warnings.push_back(to_string(violation));
         }
+    }
+
+    // Like a lock of its own, that every set with an enforcing lock has. No grant, allowance or learning opens it.
+    void judge_escapes() {
+        if (!set_.escape.on) return;
+        Verdict would_be;
+        Findings aside(would_be, "fluxgate", "escape", Action::deny);
+        const EscapeOutcome outcome = judge_escape(review_, set_.escape, context_, verdict_.assurance, lock_.matched, aside);
+        if (outcome.guarded) {
+            lock_.matched = true;
+            lock_.only_writers = lock_.only_writers && outcome.writer;
+            lock_.look_alike = lock_.look_alike || could_be_a_look_alike(outcome.writer, verdict_.assurance);
+            if (outcome.writer && verdict_.writer.empty()) verdict_.writer = outcome.writer.profile->name;
+        }
+        if (aside.count() == 0) return;
+        if (!verdict_.effective) return warn_of_the_real_thing(would_be);
+        Findings findings(verdict_, "fluxgate", "escape", Action::deny);
+        findings.take(std::move(would_be), aside);
+        if (verdict_.owner.empty()) verdict_.owner = describe_owner(review_);
+        verdict_.allowed = false;
+        if (verdict_.guidance.empty()) verdict_.guidance = "Change it in Git: no grant or exception opens the rule escape.";
     }
 
     void withdraw_old(Findings& findings) {
@@ -291,6 +351,12 @@ private:
             verdict_.write_class = WriteClass::routine;
         else if (lock_.matched)
             verdict_.write_class = WriteClass::exceptional;
+        if (verdict_.allowed) return;
+        // What did not happen was not let through by anything.
+        verdict_.grants.clear();
+        verdict_.allowance = {};
+        verdict_.learned = false;
+        for (const std::string& hint : hints_) verdict_.guidance += (verdict_.guidance.empty() ? "" : " ") + hint;
     }
 
     const kube::Review& review_;
@@ -299,7 +365,8 @@ private:
     Trace* const trace_;
     Verdict verdict_;
     LockOutcome lock_;
-    bool may_be_old_ = false;  // what the policy at hand finds can have been there before this write
+    std::vector<std::string> hints_;  // what would have let the request pass a lock, for the end of a denial
+    bool may_be_old_ = false;         // what the policy at hand finds can have been there before this write
     Template new_template_;
     Template old_template_;
     std::optional<FilledTemplate> filled_;

@@ -87,7 +87,7 @@ std::string labels_of(const kube::Review& review) {
     return fmt::format("{} (before: {})", labels_in(review.object), labels_in(review.old_object));
 }
 
-std::string labels_of(const std::optional<kube::Labels>& labels) {
+std::string labels_of(const kube::Labels* labels) {
     if (!labels || labels->empty()) return "no labels";
     return listed_as(*labels, [](const auto& label) { return label.first + "=" + label.second; });
 }
@@ -137,6 +137,9 @@ std::string why(const RuleTrace& trace, const kube::Review& review, const Verdic
         case Look::ends_delete: return "deletes what is being deleted already";
         case Look::undeclared: return "changes nothing that Git declares, and only what additions.allow names";
         case Look::dry_run: return "a dry run, which changes nothing: the real thing would be refused";
+        case Look::allowance: return fmt::format("day-2 work that the lock allows the caller: {}", verdict.allowance);
+        case Look::grant: return "opened by a break-glass grant";
+        case Look::learning: return "the lock still learns who writes, and this is no person";
         case Look::judged: break;
     }
     const std::size_t count = trace.violations.size() + trace.omitted;
@@ -162,7 +165,8 @@ RuleExplanation explain_rule(const Rule& rule, const RuleTrace& trace, const kub
     RuleExplanation told{.rule = rule.name,
                          .type = std::string(type_of(rule.body)),
                          .looked = trace.look == Look::judged || trace.look == Look::writer || trace.look == Look::ends_delete ||
-                                   trace.look == Look::undeclared || trace.look == Look::dry_run,
+                                   trace.look == Look::undeclared || trace.look == Look::dry_run || trace.look == Look::allowance ||
+                                   trace.look == Look::grant || trace.look == Look::learning,
                          .why = why(trace, review, verdict),
                          .violations = trace.violations,
                          .omitted = trace.omitted};
@@ -217,7 +221,8 @@ std::string explain_mismatch(const Match& match, Condition condition, const kube
         case Condition::namespace_selector: {
             const bool is_namespace = review.resource.group.empty() && review.resource.resource == "namespaces";
             return fmt::format("{} has {}; wanted: {}", namespace_of(review),
-                               is_namespace ? labels_of(review) : labels_of(context.namespace_labels), text_of(*match.namespace_selector));
+                               is_namespace ? labels_of(review) : labels_of(context.labels_of(review.namespace_name)),
+                               text_of(*match.namespace_selector));
         }
     }
     return "?";

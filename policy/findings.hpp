@@ -64,6 +64,14 @@ public:
         only_warn_ = true;
     }
     bool only_warns() const { return only_warn_; }
+    bool denies() const { return action_ == Action::deny; }
+
+    // What `other` found into `aside`, which held nothing before.
+    void take(Verdict&& aside, const Findings& other) {
+        if (other.only_warns()) only_warn();
+        for (Violation& violation : aside.violations) add(std::move(violation));
+        omit(aside.violations_omitted);
+    }
 
     // The same policy and rule, for another verdict.
     Findings into(Verdict& verdict) const { return Findings(verdict, policy_, rule_, action_); }

@@ -19,7 +19,8 @@ bool selects_object(const kube::LabelSelector& selector, const kube::Review& rev
 // A Namespace is selected by its own labels, old or new, so that a change of labels is judged by what it leaves and enters.
 bool selects_namespace(const kube::LabelSelector& selector, const kube::Review& review, const Context& context) {
     if (review.resource.group.empty() && review.resource.resource == "namespaces") return selects_object(selector, review);
-    return !context.namespace_labels || selector.matches(*context.namespace_labels);
+    const kube::Labels* const labels = context.labels_of(review.namespace_name);
+    return !labels || selector.matches(*labels);
 }
 
 }  // namespace

@@ -17,6 +17,7 @@
 #include "base/clock.hpp"
 #include "base/limits.hpp"
 #include "policy/index.hpp"
+#include "policy/lock/escape.hpp"
 #include "policy/lock/lock.hpp"
 #include "policy/match.hpp"
 #include "policy/rules/availability.hpp"
@@ -133,10 +134,12 @@ struct CompileOptions {
 struct PolicySet {
     std::vector<Policy> policies;  // in the order of file names and documents
     std::vector<Exception> exceptions;
+    std::vector<Grant> grants;                                  // of files: vouched for by the Git commit
     std::vector<std::shared_ptr<const WriterProfile>> writers;  // of files, in their order; shared with the locks that name them
     std::string digest;                                         // "sha256:…" over names and texts of the files: which set judged
     CompileOptions options;
     Index index;
+    EscapeGuard escape;
     bool has_defaults = false;  // any rule of that kind
 
     std::size_t rule_count() const;

@@ -24,6 +24,9 @@ enum class Look : std::uint8_t {
     ends_delete,     // the lock: deletes what is being deleted already
     undeclared,      // the lock: changes nothing that Git declares, and only what may be added
     dry_run,         // the lock: would refuse the real thing
+    allowance,       // the lock: day-2 work that it allows the caller
+    grant,           // the lock: a break-glass grant opens it
+    learning,        // the lock: still learns who writes, and this is no person
 };
 
 // What was found and does not count.

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/clock.hpp"
 #include "base/error.hpp"
 
 namespace fluxgate::policy {
@@ -49,6 +50,19 @@ enum class WriteClass : std::uint8_t {
 };
 std::string_view to_string(WriteClass write_class);
 
+// A break-glass grant without which a write would have been refused.
+struct UsedGrant {
+    std::string name;
+    std::string digest;  // "sha256:…" of its text
+    std::string ticket;
+    std::string approved_by;
+    std::string vouched_by;  // "git", or the name of the key that signed it
+    WallTime expires_at{};
+    std::optional<std::uint64_t> max_uses{};
+
+    friend bool operator==(const UsedGrant&, const UsedGrant&) = default;
+};
+
 struct Verdict {
     bool allowed = true;
     WriteClass write_class = WriteClass::unguarded;
@@ -64,7 +78,11 @@ struct Verdict {
     std::string guidance;                 // of the first policy that denies, with {owner} filled in
     std::vector<std::string> compliance;  // of the policies violated
     std::vector<std::string> exceptions;  // the GuardExceptions without which there would be more violations
-    std::optional<Error> error;           // set when no verdict could be reached
+    // Of a write by somebody who is no writer, let through in spite of a lock; empty when it is denied.
+    std::vector<UsedGrant> grants{};  // by break-glass
+    std::string_view allowance{};     // as day-2 work: "restart"
+    bool learned = false;             // because a lock still learns who writes
+    std::optional<Error> error;       // set when no verdict could be reached
 
     friend bool operator==(const Verdict&, const Verdict&) = default;
 

@@ -75,8 +75,13 @@ void AdmissionHandler::answer(Question question, const http::Request& request, h
         return;
     }
     Reviewer& reviewer = reviewer_of_this_thread();
-    const WallTime now = parts_.clock.now();
-    Outcome outcome = question == Question::mutate ? reviewer.mutate(request.body, *set, now) : reviewer.judge(request.body, *set, now);
+    // Loaded once: the whole review is judged by one state of the world.
+    const auto cluster = parts_.cluster ? parts_.cluster->load() : nullptr;
+    const auto signed_grants = parts_.signed_grants ? parts_.signed_grants->load() : nullptr;
+    const policy::Context context{
+        .now = parts_.clock.now(), .cluster = cluster.get(), .signed_grants = signed_grants.get(), .cluster_name = parts_.origin.cluster};
+    Outcome outcome =
+        question == Question::mutate ? reviewer.mutate(request.body, *set, context) : reviewer.judge(request.body, *set, context);
     if (question == Question::mutate && outcome.allowed) {
         parts_.metrics.count_mutation(outcome.patched);
         reply.send(json_response(outcome.http_status, std::move(outcome.answer)));

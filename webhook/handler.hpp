@@ -15,6 +15,7 @@
 #include "base/limits.hpp"
 #include "base/snapshot_cell.hpp"
 #include "http/message.hpp"
+#include "policy/lock/signed_grants.hpp"
 #include "webhook/metrics.hpp"
 #include "webhook/readiness.hpp"
 #include "webhook/review.hpp"
@@ -35,6 +36,9 @@ public:
         std::function<void(const Outcome&, bool answered_without_record, std::chrono::nanoseconds)> on_answer;
         // For the log: a request that is no review, most likely by a registration with a wrong path.
         std::function<void(const http::Request&, int status)> on_misdirected = {};
+        // Null without access to an API server.
+        const SnapshotCell<policy::ClusterView>* cluster = nullptr;
+        const SnapshotCell<policy::SignedGrants>* signed_grants = nullptr;
     };
     explicit AdmissionHandler(Parts parts);
 

@@ -53,6 +53,10 @@ audit::Record make_record(const kube::Review& review, const policy::Verdict& ver
     record.violations_omitted = verdict.violations_omitted;
     record.compliance = verdict.compliance;
     record.exceptions = verdict.exceptions;
+    for (const policy::UsedGrant& grant : verdict.grants)
+        record.grants.push_back({grant.name, grant.digest, grant.ticket, grant.approved_by, grant.vouched_by});
+    record.allowance = verdict.allowance;
+    record.learned = verdict.learned;
     record.policy_set = set.digest;
     record.cluster = origin.cluster;
     record.replica = origin.replica;
@@ -82,9 +86,10 @@ std::string http_error(const Error& error) {
 
 Error our_mistake(const std::string& what) { return {Errc::internal, "an error inside Fluxgate: " + what, ""}; }
 
-policy::Verdict evaluate_or_refuse(Evaluate evaluate, const kube::Review& review, const policy::PolicySet& set, WallTime now) {
+policy::Verdict evaluate_or_refuse(Evaluate evaluate, const kube::Review& review, const policy::PolicySet& set,
+                                   const policy::Context& context) {
     try {
-        return evaluate(review, set, {.now = now, .namespace_labels = std::nullopt});
+        return evaluate(review, set, context);
     } catch (const std::exception& exception) {
         return policy::Verdict::undecided(our_mistake(exception.what()));
     } catch (...) {
@@ -111,19 +116,19 @@ std::string summarize(const kube::Review& review, const policy::Verdict& verdict
 
 }  // namespace
 
-Outcome Reviewer::judge(std::string_view body, const policy::PolicySet& set, WallTime now) {
-    return guarded(&Reviewer::judge_or_throw, body, set, now);
+Outcome Reviewer::judge(std::string_view body, const policy::PolicySet& set, const policy::Context& context) {
+    return guarded(&Reviewer::judge_or_throw, body, set, context);
 }
 
-Outcome Reviewer::mutate(std::string_view body, const policy::PolicySet& set, WallTime now) {
-    return guarded(&Reviewer::mutate_or_throw, body, set, now);
+Outcome Reviewer::mutate(std::string_view body, const policy::PolicySet& set, const policy::Context& context) {
+    return guarded(&Reviewer::mutate_or_throw, body, set, context);
 }
 
-Outcome Reviewer::guarded(Judge step, std::string_view body, const policy::PolicySet& set, WallTime now) {
+Outcome Reviewer::guarded(Judge step, std::string_view body, const policy::PolicySet& set, const policy::Context& context) {
     std::string uid;
-    const auto refuse = [&](const std::string& what) { return refuse_unreadable({our_mistake(what), uid}, set, now); };
+    const auto refuse = [&](const std::string& what) { return refuse_unreadable({our_mistake(what), uid}, set, context.now); };
     try {
-        return (this->*step)(body, set, now, uid);
+        return (this->*step)(body, set, context, uid);
     } catch (const std::exception& exception) {
         return refuse(exception.what());
     } catch (...) {
@@ -148,12 +153,12 @@ Outcome Reviewer::refuse_unreadable(const kube::UnreadableReview& unreadable, co
     return outcome;
 }
 
-Outcome Reviewer::mutate_or_throw(std::string_view body, const policy::PolicySet& set, WallTime now, std::string& uid) {
+Outcome Reviewer::mutate_or_throw(std::string_view body, const policy::PolicySet& set, const policy::Context& context, std::string& uid) {
     const auto review = reader_.read(body);
-    if (!review) return refuse_unreadable(review.error(), set, now);
+    if (!review) return refuse_unreadable(review.error(), set, context.now);
     uid = review->uid;
 
-    const policy::Patch patch = policy::mutate(*review, set, {.now = now, .namespace_labels = std::nullopt});
+    const policy::Patch patch = policy::mutate(*review, set, context);
     Outcome outcome;
     outcome.readable = true;
     outcome.allowed = true;
@@ -162,13 +167,13 @@ Outcome Reviewer::mutate_or_throw(std::string_view body, const policy::PolicySet
     return outcome;
 }
 
-Outcome Reviewer::judge_or_throw(std::string_view body, const policy::PolicySet& set, WallTime now, std::string& uid) {
+Outcome Reviewer::judge_or_throw(std::string_view body, const policy::PolicySet& set, const policy::Context& context, std::string& uid) {
     const auto review = reader_.read(body);
-    if (!review) return refuse_unreadable(review.error(), set, now);
+    if (!review) return refuse_unreadable(review.error(), set, context.now);
     uid = review->uid;
 
     Outcome outcome;
-    policy::Verdict verdict = evaluate_or_refuse(evaluate_, *review, set, now);
+    policy::Verdict verdict = evaluate_or_refuse(evaluate_, *review, set, context);
     if (verdict.error) {
         outcome.error = to_string(verdict.error->code);
         verdict.allowed = false;  // whatever else it says, so that answer, record and metrics agree
@@ -182,7 +187,7 @@ Outcome Reviewer::judge_or_throw(std::string_view body, const policy::PolicySet&
         outcome.audited = outcome.audited || violation.action == policy::Action::audit;
     }
     outcome.excused = !verdict.exceptions.empty();
-    if (outcome.promise != Promise::none) outcome.record = make_record(*review, verdict, set, origin_, now);
+    if (outcome.promise != Promise::none) outcome.record = make_record(*review, verdict, set, origin_, context.now);
     if (!verdict.violations.empty() || !verdict.exceptions.empty() || verdict.error) outcome.summary = summarize(*review, verdict);
 
     const bool remembered = outcome.promise == Promise::before_the_answer || outcome.promise == Promise::or_refuse;

@@ -61,18 +61,18 @@ public:
 
     // `body` must be followed by `kube::kJsonSlack` readable bytes. Never throws: an exception inside is our own mistake and
     // becomes a denial, of HTTP 500 only where even the uid is not known.
-    Outcome judge(std::string_view body, const policy::PolicySet& set, WallTime now);
+    Outcome judge(std::string_view body, const policy::PolicySet& set, const policy::Context& context);
 
     // For POST /mutate: the answer carries the patch of the `defaults` rules and always allows; what it lets through is judged
     // by `judge` afterwards. Remembers nothing, but what cannot be read. Never throws either.
-    Outcome mutate(std::string_view body, const policy::PolicySet& set, WallTime now);
+    Outcome mutate(std::string_view body, const policy::PolicySet& set, const policy::Context& context);
 
 private:
     // `uid`: whom to answer, as soon as that is known.
-    using Judge = Outcome (Reviewer::*)(std::string_view, const policy::PolicySet&, WallTime, std::string&);
-    Outcome guarded(Judge step, std::string_view body, const policy::PolicySet& set, WallTime now);
-    Outcome mutate_or_throw(std::string_view body, const policy::PolicySet& set, WallTime now, std::string& uid);
-    Outcome judge_or_throw(std::string_view body, const policy::PolicySet& set, WallTime now, std::string& uid);
+    using Judge = Outcome (Reviewer::*)(std::string_view, const policy::PolicySet&, const policy::Context&, std::string&);
+    Outcome guarded(Judge step, std::string_view body, const policy::PolicySet& set, const policy::Context& context);
+    Outcome mutate_or_throw(std::string_view body, const policy::PolicySet& set, const policy::Context& context, std::string& uid);
+    Outcome judge_or_throw(std::string_view body, const policy::PolicySet& set, const policy::Context& context, std::string& uid);
     Outcome refuse_unreadable(const kube::UnreadableReview& unreadable, const policy::PolicySet& set, WallTime now) const;
 
     Limits limits_;

@@ -204,6 +204,8 @@ bool could_be_a_look_alike(const WriterMatch& match, Assurance assurance) {
     return match && assurance == Assurance::impersonated && !match.identity->set_right_again;
 }
 
+bool is_no_person(const kube::UserInfo& user) { return user.username.starts_with("system:"); }
+
 bool finishes_a_delete(const kube::Review& review) {
     return review.operation == kube::Operation::remove && review.sub_resource.empty() &&
            review.old_object["metadata"]["deletionTimestamp"].is_string();

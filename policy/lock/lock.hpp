@@ -7,7 +7,8 @@
 // What is accepted although a look-alike could not be told from it (proof `impersonated`) passes, and is no routine write: it is
 // recorded before it is allowed, for whoever verifies it against Git afterwards.
 //
-// Two things pass that are no write by a writer: deleting an object that is being deleted already (finalisation would
+// Besides, a lock can allow people day-2 work (allowances.hpp), accept break-glass grants (grants.hpp) and learn for a while who
+// writes. Two more things pass that are no write by a writer: deleting an object that is being deleted already (finalisation would
 // stick otherwise), and a dry run of something that a dry run does not do (so that `kubectl diff` works), with a warning.
 
 #include <memory>
@@ -21,7 +22,9 @@
 #include "policy/decode.hpp"
 #include "policy/findings.hpp"
 #include "policy/lock/additions.hpp"
+#include "policy/lock/allowances.hpp"
 #include "policy/lock/built_in_writers.hpp"
+#include "policy/lock/grants.hpp"
 
 namespace fluxgate::policy {
 
@@ -47,6 +50,9 @@ struct LockRule {
     std::vector<std::shared_ptr<const WriterProfile>> writers{};
     std::vector<WriterReference> references{};  // until the loader has made `writers` of them
     std::optional<Additions> fields{};          // scope `fields`; without it, scope `object`
+    std::optional<WallTime> learn_until{};      // until then unknown service accounts and `system:` users pass, people do not
+    std::vector<Allowance> allowances{};
+    std::optional<BreakGlassTerms> break_glass{};  // without them no grant opens this lock
 
     static LockRule decode(Mapping& fields);
 
@@ -60,6 +66,9 @@ struct LockRule {
 
 // Is a write with this proof accepted only because its profile accepts what a look-alike has as well?
 bool could_be_a_look_alike(const WriterMatch& match, Assurance assurance);
+
+// Service accounts and `system:` users: who a learning lock lets pass. People are never learned.
+bool is_no_person(const kube::UserInfo& user);
 
 // DELETE of an object that carries a deletionTimestamp.
 bool finishes_a_delete(const kube::Review& review);

@@ -44,7 +44,7 @@ void check_answer(std::string_view answer, bool allowed_possible, std::string_vi
 // The same review of a body, by one set of policies.
 void check_verdict(const std::string& body, const policy::PolicySet& set, webhook::Reviewer& reviewer, bool readable,
                    const std::string& uid) {
-    const webhook::Outcome outcome = reviewer.judge(body, set, WallTime{});
+    const webhook::Outcome outcome = reviewer.judge(body, set, {.now = WallTime{}});
     FLUXGATE_REQUIRE(outcome.error != to_string(Errc::internal));
     FLUXGATE_REQUIRE(outcome.readable == readable);
     FLUXGATE_REQUIRE(!outcome.allowed || (outcome.readable && outcome.error.empty()));
@@ -56,12 +56,12 @@ void check_verdict(const std::string& body, const policy::PolicySet& set, webhoo
     }
     FLUXGATE_REQUIRE(outcome.record.has_value() == (outcome.promise != webhook::Promise::none));
 
-    const webhook::Outcome again = webhook::Reviewer(Limits{}, webhook::Origin{"fuzz", "fuzz-0"}).judge(body, set, WallTime{});
+    const webhook::Outcome again = webhook::Reviewer(Limits{}, webhook::Origin{"fuzz", "fuzz-0"}).judge(body, set, {.now = WallTime{}});
     FLUXGATE_REQUIRE(again.allowed == outcome.allowed && again.promise == outcome.promise && again.error == outcome.error);
 }
 
 void check_mutation(const std::string& body, const policy::PolicySet& set, webhook::Reviewer& reviewer, const std::string& uid) {
-    const webhook::Outcome outcome = reviewer.mutate(body, set, WallTime{});
+    const webhook::Outcome outcome = reviewer.mutate(body, set, {.now = WallTime{}});
     FLUXGATE_REQUIRE(outcome.error != to_string(Errc::internal));
     if (outcome.http_status == 200) check_answer(outcome.answer, outcome.allowed, uid);
     if (!outcome.patched) return;

@@ -13,7 +13,7 @@ namespace {
 
 Outcome judge(const std::string& body, const policy::PolicySet& set, Evaluate evaluate = policy::evaluate) {
     Reviewer reviewer(Limits{}, {"test-cluster", "replica-0"}, evaluate);
-    return reviewer.judge(kube::with_slack(body), set, kNow);
+    return reviewer.judge(kube::with_slack(body), set, {.now = kNow});
 }
 
 json response_of(const std::string& answer) { return json::parse(answer)["response"]; }
@@ -342,9 +342,9 @@ TEST_CASE("one reviewer judges one review after the other, whatever came before"
     for (const char* name : {"person-edits-image", "flux-applies", "update-18k", "person-execs"}) {
         INFO(name);
         const std::string body = kube::with_slack(recording(name));
-        const Outcome first = reviewer.judge(body, *set, kNow);
-        CHECK(reviewer.judge(kube::with_slack("{"), *set, kNow).http_status == 400);
-        CHECK(reviewer.judge(body, *set, kNow).answer == first.answer);
+        const Outcome first = reviewer.judge(body, *set, {.now = kNow});
+        CHECK(reviewer.judge(kube::with_slack("{"), *set, {.now = kNow}).http_status == 400);
+        CHECK(reviewer.judge(body, *set, {.now = kNow}).answer == first.answer);
     }
 }
 
@@ -359,7 +359,7 @@ TEST_CASE("/mutate answers with the patch of the defaults, in Base64, and never 
     review["request"]["operation"] = "CREATE";
     review["request"]["object"] = {{"kind", "Pod"}, {"metadata", {{"name", "web"}}}, {"spec", {{"containers", json::array()}}}};
     review["request"]["oldObject"] = nullptr;
-    const auto mutate = [&](const json& body) { return reviewer.mutate(kube::with_slack(body.dump()), *set, kNow); };
+    const auto mutate = [&](const json& body) { return reviewer.mutate(kube::with_slack(body.dump()), *set, {.now = kNow}); };
 
     const Outcome filled = mutate(review);
     CHECK(filled.allowed);
@@ -383,7 +383,7 @@ TEST_CASE("/mutate answers with the patch of the defaults, in Base64, and never 
     CHECK_FALSE(unreadable.allowed);
     CHECK(json::parse(unreadable.answer)["response"]["status"]["code"] == 400);
     CHECK(unreadable.promise == Promise::before_the_answer);
-    CHECK(reviewer.mutate(kube::with_slack("{"), *set, kNow).http_status == 400);
+    CHECK(reviewer.mutate(kube::with_slack("{"), *set, {.now = kNow}).http_status == 400);
 }
 
 TEST_CASE("a writer's write that passes by an exception is recorded with its name, and not held up") {
@@ -397,12 +397,12 @@ TEST_CASE("a writer's write that passes by an exception is recorded with its nam
     review["request"]["operation"] = "CREATE";
     review["request"]["oldObject"] = nullptr;
     Reviewer reviewer(Limits{}, {});
-    const Outcome excused = reviewer.judge(kube::with_slack(review.dump()), *set, WallTime{});
+    const Outcome excused = reviewer.judge(kube::with_slack(review.dump()), *set, {.now = WallTime{}});
     CHECK(excused.allowed);
     CHECK(excused.promise == Promise::beside_the_answer);
     REQUIRE(excused.record.has_value());
     CHECK(excused.record->exceptions == std::vector<std::string>{"legacy"});
     CHECK(excused.record->write_class == "routine");
-    const Outcome expired = reviewer.judge(kube::with_slack(review.dump()), *set, kNow);
+    const Outcome expired = reviewer.judge(kube::with_slack(review.dump()), *set, {.now = kNow});
     CHECK_FALSE(expired.allowed);
 }

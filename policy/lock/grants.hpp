@@ -1,0 +1,52 @@
+#pragma once
+
+// Break-glass: a BreakGlass document opens lock rules for some people, for some objects, for a while, with a ticket. It comes with
+// the policy files (vouched for by the Git commit), or, when Git itself is down, as a signed note in a ConfigMap
+// (policy/lock/signed_grants.hpp). A grant never opens the rule `escape`. Values; immutable once made.
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/signed_note.hpp"
+#include "kube/admission_review.hpp"
+#include "policy/context.hpp"
+#include "policy/decode.hpp"
+#include "policy/match.hpp"
+
+namespace fluxgate::policy {
+
+// `breakGlass` of a lock: which grants it accepts.
+struct BreakGlassTerms {
+    std::chrono::seconds max_duration{};
+    std::vector<VerifierKey> approver_keys{};
+
+    static BreakGlassTerms decode(Mapping& fields);
+};
+
+struct Grant {
+    std::string name{};
+    std::string digest{};             // "sha256:…" of its text: what counts and revocations are about
+    std::vector<Subject> subjects{};  // whole names, no patterns
+    Match match{};                    // namespaces, names and resourceRules
+    std::string ticket{};
+    std::string reason{};
+    std::string requested_by{};
+    std::string approved_by{};
+    std::string cluster{};  // empty: any; required if signed
+    WallTime not_before{};
+    WallTime expires_at{};
+    std::optional<std::uint64_t> max_uses{};
+    std::vector<VerifierKey> signed_by{};  // whose signatures hold; empty: from Git
+};
+
+// The first grant that lets this request pass a lock with these terms; else nullptr, and `why_not` says of the grant that comes
+// nearest why it does not ("grant inc-4711 ended at …"); empty if none is about this caller.
+const Grant* find_grant(const kube::Review& review, const BreakGlassTerms& terms, const std::vector<Grant>& from_git,
+                        const Context& context, std::string& why_not);
+
+}  // namespace fluxgate::policy
