@@ -4,7 +4,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
-#include <sys/pidfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -145,7 +145,8 @@ Result<ProgramOutput> run_program(const Program& program) {
     output.close_writer();
     error.close_writer();
     ProgramOutput into;
-    const int ended = ::pidfd_open(child, 0);
+    // glibc 2.36 declares pidfd_open without extern "C".
+    const int ended = static_cast<int>(::syscall(SYS_pidfd_open, child, 0));
     const auto problem = collect(output, error, ended, program, into);
     if (ended >= 0) ::close(ended);
     if (problem) ::kill(-child, SIGKILL);

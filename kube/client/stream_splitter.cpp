@@ -19,12 +19,11 @@ bool ListSplitter::feed(std::string_view bytes) {
             take_within_item(letter);
         } else {
             take(letter);
+            if (stray_ || envelope_.size() > kEnvelopeBytesMax) return false;
         }
     }
-    return !broken();
+    return true;
 }
-
-bool ListSplitter::broken() const { return stray_ || envelope_.size() > kEnvelopeBytesMax; }
 
 void ListSplitter::follow_string(char letter) {
     if (escaped_) {

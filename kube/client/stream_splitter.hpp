@@ -31,7 +31,6 @@ private:
     void take(char letter);
     void take_within_item(char letter);
     void follow_string(char letter);
-    bool broken() const;
 
     std::size_t bytes_max_;
     PieceHandlers handlers_;
