@@ -330,6 +330,31 @@ TEST_CASE("a watch that breaks says how, after what it showed") {
     }
 }
 
+TEST_CASE("a watch is open as soon as the server takes it, not when something happens") {
+    FakeApi server([](const SeenRequest&, Peer& peer) {
+        peer.begin_stream();
+        peer.wait_for_close();
+    });
+    ApiClient api = server.client();
+    std::stop_source stop;
+    bool opened = false;
+    WatchHandlers handlers;
+    handlers.opened = [&] {
+        opened = true;
+        stop.request_stop();
+    };
+    CHECK_FALSE(api.watch(kNamespaces, {}, handlers, stop.get_token()).has_value());
+    CHECK(opened);
+
+    // The header has arrived, so silence is bounded by the time of the watch and not by that of an answer.
+    ApiClient brief(server.config(), {.timeout = kSoon, .watch_idle_timeout = 50ms});
+    const auto before = std::chrono::steady_clock::now();
+    const auto ended = brief.watch(kNamespaces, {}, {});
+    REQUIRE_FALSE(ended.has_value());
+    CHECK(ended.error().error.code == Errc::deadline_exceeded);
+    CHECK(std::chrono::steady_clock::now() - before < kSoon);
+}
+
 TEST_CASE("a silent watch is given up, and a running one stops when it is told to") {
     FakeApi server([](const SeenRequest&, Peer& peer) {
         peer.begin_stream();
