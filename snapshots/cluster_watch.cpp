@@ -1,0 +1,163 @@
+#include "snapshots/cluster_watch.hpp"
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace fluxgate::snapshots {
+
+namespace {
+
+// How often states are looked at that nobody announces.
+constexpr std::chrono::seconds kBetweenLooks{1};
+
+std::size_t index_of(Kind kind) { return static_cast<std::size_t>(kind); }
+
+}  // namespace
+
+ClusterWatch::ClusterWatch(Options options, const Clock& clock)
+    : options_(std::move(options)),
+      clock_(clock),
+      gathering_(options_.locked, options_.limits),
+      locked_(options_.locked),
+      started_at_(clock.steady()) {
+    for (const Kind kind : kKinds) start_feed(kind);
+    maker_ = std::jthread([this](const std::stop_token& stop) { make_views(stop); });
+    prober_ = std::jthread([this](const std::stop_token& stop) { probe_on_and_on(stop); });
+}
+
+// Feeds use all the rest, so they end first; the maker looks at feeds, so it ends before them.
+ClusterWatch::~ClusterWatch() {
+    prober_.request_stop();
+    maker_ = std::jthread();
+    for (auto& feed : feeds_) feed.reset();
+}
+
+void ClusterWatch::start_feed(Kind kind) {
+    auto feed = options_.make_feed(kind, handlers_of(kind));
+    const std::lock_guard lock(mutex_);
+    feeds_[index_of(kind)] = std::move(feed);
+}
+
+FeedHandlers ClusterWatch::handlers_of(Kind kind) {
+    const auto gather = [this, kind](auto member, auto... object) {
+        {
+            const std::lock_guard lock(mutex_);
+            (gathering_.*member)(kind, object...);
+            touched_ = true;
+        }
+        wake_.notify_one();
+    };
+    return {.list_begins = [gather] { gather(&Gathering::list_begins); },
+            .exists = [gather](kube::Json object) { gather(&Gathering::exists, object); },
+            .gone = [gather](kube::Json object) { gather(&Gathering::gone, object); },
+            .list_ends = [gather] { gather(&Gathering::list_ends); },
+            .failed =
+                [this, kind](const std::string& problem) {
+                    {
+                        const std::lock_guard lock(mutex_);
+                        problems_[index_of(kind)] = problem;
+                    }
+                    if (options_.on_trouble) options_.on_trouble(kind, problem);
+                }};
+}
+
+void ClusterWatch::make_views(const std::stop_token& stop) {
+    std::unique_lock lock(mutex_);
+    while (!stop.stop_requested()) {
+        // While something is not listed yet, it may turn out to be absent, which no feed announces.
+        const std::chrono::milliseconds patience = gathering_.complete() ? kBetweenLooks : options_.settling;
+        wake_.wait_for(lock, stop, patience, [this] { return touched_; });
+        if (touched_) wake_.wait_for(lock, stop, options_.settling, [] { return false; });
+        if (stop.stop_requested()) return;
+        touched_ = false;
+        take_stock();
+        if (!gathering_.complete() || (view_.load() && !gathering_.changed())) continue;
+        auto view = std::make_shared<const policy::ClusterView>(gathering_.view());
+        const bool new_offers = view->grants != offers_;
+        offers_ = view->grants;
+        lock.unlock();
+        view_.store(view);
+        if (new_offers && options_.on_offers) options_.on_offers(view->grants);
+        lock.lock();
+    }
+}
+
+// Under the mutex: what feeds tell only when asked.
+void ClusterWatch::take_stock() {
+    for (const Kind kind : kKinds) {
+        const auto& feed = feeds_[index_of(kind)];
+        if (feed && feed->state() == Feed::State::absent) gathering_.absent(kind);
+    }
+    if (all_is_listed() && !find_failing()) watched_at_ = clock_.steady();
+}
+
+bool ClusterWatch::all_is_listed() const { return gathering_.complete() && !gathering_.problem(); }
+
+std::optional<Kind> ClusterWatch::find_failing() const {
+    const auto found = std::find_if(kKinds.begin(), kKinds.end(), [this](Kind kind) {
+        const auto& feed = feeds_[index_of(kind)];
+        return feed && feed->state() == Feed::State::failing;
+    });
+    return found == kKinds.end() ? std::nullopt : std::optional(*found);
+}
+
+std::string ClusterWatch::describe_failing(Kind kind) const {
+    return fmt::format("the watch of {} is failing: {}", to_string(kind), problems_[index_of(kind)]);
+}
+
+void ClusterWatch::probe_on_and_on(const std::stop_token& stop) {
+    std::mutex pause;
+    std::condition_variable_any wake;
+    std::unique_lock pausing(pause);
+    do {
+        const SteadyTime begun = clock_.steady();
+        const Result<void> answered = options_.probe(stop);
+        const std::lock_guard lock(mutex_);
+        if (answered) probed_at_ = begun;
+        probe_problem_ = answered ? std::string() : to_string(answered.error());
+    } while (!wake.wait_for(pausing, stop, options_.between_probes, [] { return false; }) && !stop.stop_requested());
+}
+
+std::optional<std::string> ClusterWatch::why_not_fresh() const {
+    const std::lock_guard lock(mutex_);
+    const auto failing = find_failing();
+    if (!gathering_.complete()) {
+        if (failing) return describe_failing(*failing);
+        const auto missing = std::find_if(kKinds.begin(), kKinds.end(), [this](Kind kind) { return !gathering_.complete(kind); });
+        return fmt::format("{} are not listed yet", to_string(*missing));
+    }
+    if (auto problem = gathering_.problem()) return problem;
+    if (!view_.load()) return "the first view is being made";
+    const SteadyTime now = clock_.steady();
+    if (!probed_at_ || now - *probed_at_ > kFreshFor) {
+        const auto silent = std::chrono::duration_cast<std::chrono::seconds>(now - probed_at_.value_or(started_at_));
+        return fmt::format("no answer of the API server for {} s{}{}", silent.count(), probe_problem_.empty() ? "" : ": ", probe_problem_);
+    }
+    if (failing && (!watched_at_ || now - *watched_at_ > kFreshFor)) return describe_failing(*failing);
+    return std::nullopt;
+}
+
+std::chrono::nanoseconds ClusterWatch::age() const {
+    const std::lock_guard lock(mutex_);
+    const SteadyTime now = clock_.steady();
+    const SteadyTime watched = all_is_listed() && !find_failing() ? now : watched_at_.value_or(started_at_);
+    return now - std::min({now, watched, probed_at_.value_or(started_at_)});
+}
+
+void ClusterWatch::set_locked_namespaces(const LockedNamespaces& locked) {
+    std::unique_ptr<Feed> before;
+    {
+        const std::lock_guard lock(mutex_);
+        if (locked == locked_) return;
+        locked_ = locked;
+        gathering_.set_locked_namespaces(locked);
+        before = std::move(feeds_[index_of(Kind::cron_jobs)]);
+    }
+    before.reset();
+    start_feed(Kind::cron_jobs);
+}
+
+}  // namespace fluxgate::snapshots
