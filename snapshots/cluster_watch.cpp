@@ -10,7 +10,7 @@ namespace fluxgate::snapshots {
 
 namespace {
 
-// How often states are looked at that nobody announces.
+// How often the states of feeds are looked at, which nobody announces.
 constexpr std::chrono::seconds kBetweenLooks{1};
 
 std::size_t index_of(Kind kind) { return static_cast<std::size_t>(kind); }
@@ -54,6 +54,7 @@ FeedHandlers ClusterWatch::handlers_of(Kind kind) {
             .exists = [gather](kube::Json object) { gather(&Gathering::exists, object); },
             .gone = [gather](kube::Json object) { gather(&Gathering::gone, object); },
             .list_ends = [gather] { gather(&Gathering::list_ends); },
+            .passed_over = [gather](const std::string& problem) { gather(&Gathering::passed_over, problem); },
             .failed =
                 [this, kind](const std::string& problem) {
                     {
@@ -67,13 +68,11 @@ FeedHandlers ClusterWatch::handlers_of(Kind kind) {
 void ClusterWatch::make_views(const std::stop_token& stop) {
     std::unique_lock lock(mutex_);
     while (!stop.stop_requested()) {
-        // While something is not listed yet, it may turn out to be absent, which no feed announces.
-        const std::chrono::milliseconds patience = gathering_.complete() ? kBetweenLooks : options_.settling;
-        wake_.wait_for(lock, stop, patience, [this] { return touched_; });
+        wake_.wait_for(lock, stop, kBetweenLooks, [this] { return touched_; });
         if (touched_) wake_.wait_for(lock, stop, options_.settling, [] { return false; });
         if (stop.stop_requested()) return;
         touched_ = false;
-        take_stock();
+        if (all_is_well()) watched_at_ = clock_.steady();
         if (!gathering_.complete() || (view_.load() && !gathering_.changed())) continue;
         auto view = std::make_shared<const policy::ClusterView>(gathering_.view());
         const bool new_offers = view->grants != offers_;
@@ -85,16 +84,7 @@ void ClusterWatch::make_views(const std::stop_token& stop) {
     }
 }
 
-// Under the mutex: what feeds tell only when asked.
-void ClusterWatch::take_stock() {
-    for (const Kind kind : kKinds) {
-        const auto& feed = feeds_[index_of(kind)];
-        if (feed && feed->state() == Feed::State::absent) gathering_.absent(kind);
-    }
-    if (all_is_listed() && !find_failing()) watched_at_ = clock_.steady();
-}
-
-bool ClusterWatch::all_is_listed() const { return gathering_.complete() && !gathering_.problem(); }
+bool ClusterWatch::all_is_well() const { return gathering_.complete() && !gathering_.problem() && !find_failing(); }
 
 std::optional<Kind> ClusterWatch::find_failing() const {
     const auto found = std::find_if(kKinds.begin(), kKinds.end(), [this](Kind kind) {
@@ -143,7 +133,7 @@ std::optional<std::string> ClusterWatch::why_not_fresh() const {
 std::chrono::nanoseconds ClusterWatch::age() const {
     const std::lock_guard lock(mutex_);
     const SteadyTime now = clock_.steady();
-    const SteadyTime watched = all_is_listed() && !find_failing() ? now : watched_at_.value_or(started_at_);
+    const SteadyTime watched = all_is_well() ? now : watched_at_.value_or(started_at_);
     return now - std::min({now, watched, probed_at_.value_or(started_at_)});
 }
 

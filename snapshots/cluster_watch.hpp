@@ -71,11 +71,10 @@ private:
     FeedHandlers handlers_of(Kind kind);
     void start_feed(Kind kind);
     void make_views(const std::stop_token& stop);
-    void take_stock();
     std::optional<Kind> find_failing() const;
     std::string describe_failing(Kind kind) const;
     void probe_on_and_on(const std::stop_token& stop);
-    bool all_is_listed() const;
+    bool all_is_well() const;
 
     Options options_;
     const Clock& clock_;

@@ -18,13 +18,14 @@ struct FeedHandlers {
     std::function<void(kube::Json)> exists{};
     std::function<void(kube::Json)> gone{};
     std::function<void()> list_ends{};
-    std::function<void(const std::string& problem)> failed{};
+    std::function<void(const std::string& problem)> passed_over{};  // an object that cannot be read
+    std::function<void(const std::string& problem)> failed{};       // tried again after a while
 };
 
 class Feed {
 public:
-    // absent: the kind is not installed. failing: listed and watched anew after a while.
-    enum class State { starting, open, absent, failing };
+    // open also if the kind is not installed: then it is an empty list, asked for again now and then.
+    enum class State { starting, open, failing };
 
     Feed() = default;
     Feed(const Feed&) = delete;

@@ -92,8 +92,8 @@ void Gathering::list_ends(Kind kind) {
     with_table(*this, kind, [](auto& table) { table.end_list(); });
 }
 
-void Gathering::absent(Kind kind) {
-    with_table(*this, kind, [](auto& table) { table.clear(); });
+void Gathering::passed_over(Kind kind, std::string problem) {
+    with_table(*this, kind, [&](auto& table) { table.pass_over(std::move(problem)); });
 }
 
 bool Gathering::complete(Kind kind) const {

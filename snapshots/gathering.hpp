@@ -53,13 +53,13 @@ public:
     void exists(Kind kind, kube::Json object);
     void gone(Kind kind, kube::Json object);
     void list_ends(Kind kind);
-    // Its kind is not installed.
-    void absent(Kind kind);
+    // One that could not be read: the view is not fresh until a list has ended without such.
+    void passed_over(Kind kind, std::string problem);
 
     // CronJobs that are of interest no more are forgotten; those that are now come with the next list.
     void set_locked_namespaces(LockedNamespaces locked) { locked_ = std::move(locked); }
 
-    // Has it been listed, or is it known to be absent?
+    // Has it been listed? A kind that is not installed is an empty list.
     bool complete(Kind kind) const;
     bool complete() const;
     // Why the view lacks something although all was listed: more objects than are kept.

@@ -53,10 +53,10 @@ public:
     void remove(std::string_view key) {
         if (const auto found = entries_.find(key); found != entries_.end()) erase(found);
     }
-    // The kind is not installed: that is all there is to know.
-    void clear() {
-        begin_list();
-        end_list();
+    // An object that could not even be read.
+    void pass_over(std::string problem) {
+        list_fits_ = false;
+        problem_ = std::move(problem);
     }
 
     // Has a list ended? And has anything changed since this was asked last?
@@ -89,9 +89,8 @@ private:
         return entries_.erase(entry);
     }
     void refuse(const std::string& key) {
-        list_fits_ = false;
-        problem_ =
-            fmt::format("{} holds more than is kept ({} entries, {} MiB): {} is left out", name_, entries_max_, bytes_max_ >> 20, key);
+        pass_over(
+            fmt::format("{} holds more than is kept ({} entries, {} MiB): {} is left out", name_, entries_max_, bytes_max_ >> 20, key));
     }
 
     std::string name_;

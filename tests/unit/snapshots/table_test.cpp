@@ -26,7 +26,7 @@ std::string content(const Table<Text>& table) {
 TEST_CASE("what a table holds after lists and changes") {
     struct Row {
         const char* name;
-        std::vector<const char*> steps;  // "[" a list begins, "]" it ends, "+key=value", "-key", "0" not installed
+        std::vector<const char*> steps;  // "[" a list begins, "]" it ends, "+key=value", "-key"
         std::string content;
         bool complete;
     };
@@ -41,8 +41,6 @@ TEST_CASE("what a table holds after lists and changes") {
         {"but only when it has ended", {"[", "+a=1", "+b=2", "]", "[", "+b=2"}, "a=1 b=2 ", true},
         {"a list that breaks off, and another", {"[", "+a=1", "[", "+b=2", "]"}, "b=2 ", true},
         {"what came by the watch is dropped as well", {"[", "]", "+a=1", "[", "]"}, "", true},
-        {"not installed", {"0"}, "", true},
-        {"not installed any more", {"[", "+a=1", "]", "0"}, "", true},
     };
     for (const Row& row : rows) {
         INFO(row.name);
@@ -52,8 +50,6 @@ TEST_CASE("what a table holds after lists and changes") {
                 table.begin_list();
             else if (step == "]")
                 table.end_list();
-            else if (step == "0")
-                table.clear();
             else if (step[0] == '-')
                 table.remove(step.substr(1));
             else
@@ -83,6 +79,17 @@ TEST_CASE("a table knows whether anything that it keeps has changed") {
     CHECK_FALSE(table.take_changed());
     table.end_list();
     CHECK(table.take_changed());
+}
+
+TEST_CASE("an object that cannot be read is a problem, until a list has ended without it") {
+    Table<Text> table("things", Limits{});
+    table.begin_list();
+    table.pass_over("a is broken");
+    table.end_list();
+    CHECK(table.problem() == "a is broken");
+    table.begin_list();
+    table.end_list();
+    CHECK_FALSE(table.problem());
 }
 
 TEST_CASE("what does not fit is a problem, until a list fits") {
