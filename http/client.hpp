@@ -53,9 +53,9 @@ struct ClientResponse {
 
 // How a body is taken while it comes. Only bodies of 2xx answers are; others are collected in the response.
 struct StreamHandlers {
-    std::function<void(const ClientResponse&)> opened = {};  // the header of a 2xx answer is here
-    std::function<bool(std::string_view)> on_bytes = {};     // false: enough, the call ends well
-    std::chrono::milliseconds idle_timeout{60'000};          // the longest silence within the body
+    std::function<void()> opened = {};                    // the header of a 2xx answer is here
+    std::function<bool(std::string_view)> on_bytes = {};  // false: enough, the call ends well
+    std::chrono::milliseconds idle_timeout{60'000};       // the longest silence within the body
 };
 
 // A resource for one thread at a time. Reconnects on the next `exchange` after the server closed; never repeats a

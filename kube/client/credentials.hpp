@@ -6,6 +6,7 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -29,9 +30,12 @@ public:
     virtual ~Credentials() = default;
     // Cheap when nothing has to be renewed. Errors name the file or the plugin.
     virtual Result<Identity> identity() = 0;
-    // The API server answered 401 to the last identity: the next one is read anew.
-    virtual void refused() = 0;
+    // The API server answered 401 to `used`: the next one is read anew, unless that happened already.
+    virtual void refused(const Identity& used) = 0;
 };
+
+// `text` without white space around it. Error invalid_argument, naming `where`: empty, or with characters that a header cannot carry.
+Result<std::string> bearer_token(std::string_view text, const std::string& where);
 
 // The same for ever, also nobody.
 std::unique_ptr<Credentials> fixed_credentials(Identity identity);

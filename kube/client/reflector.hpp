@@ -51,12 +51,14 @@ public:
     State state() const { return state_.load(std::memory_order_acquire); }
 
 private:
-    bool list(const std::stop_token& stop);
+    void list(const std::stop_token& stop);
     void watch(const std::stop_token& stop);
-    void watch_failed(const Failure& failure, const std::stop_token& stop);
-    void absent(const std::stop_token& stop);
+    void show(WatchEvent event, Json object);
+    void start_over();
+    void ended_early(const std::stop_token& stop);
+    void wait_for_kind(const std::stop_token& stop);
+    void fail_and_wait(const Failure& failure, const std::stop_token& stop);
     void wait(std::chrono::milliseconds at_least, const std::stop_token& stop);
-    void report(const Failure& failure) const;
 
     ApiClient client_;
     Collection collection_;
@@ -64,6 +66,7 @@ private:
     Pace& pace_;
     Backoff backoff_;
     std::string resource_version_;  // empty: a list is due
+    unsigned early_ends_ = 0;       // watches in a row that ended at once and without a reason
     std::atomic<State> state_{State::starting};
 };
 
