@@ -37,8 +37,9 @@ private:
                 .list_ends = std::move(handlers.list_ends),
                 .failed = [passed_over = std::move(handlers.passed_over), failed = std::move(handlers.failed)](const Failure& failure) {
                     const std::string problem = to_string(failure.error);
-                    // What the client could not read of a list or watch that goes on.
-                    if (failure.error.code == Errc::too_large) passed_over(problem);
+                    // Of a list that goes on the client leaves out what it cannot read; a list or watch that breaks off for such a reason
+                    // begins anew, and what is said here is forgotten when it has ended.
+                    if (failure.status == 0 && failure.error.code < Errc::invalid_policy) passed_over(problem);
                     failed(problem);
                 }};
     }

@@ -55,9 +55,7 @@ TEST_CASE("a call says who it is, what it wants, and in which form") {
         {"apply", [](ApiClient& api) { return api.patch("/x", PatchKind::apply, "{}", {.field_manager = "a b&c"}); },
          "PATCH /prefix/x?fieldManager=a%20b%26c HTTP/1.1", "application/apply-patch+yaml", "{}"},
         {"apply by force, as a dry run",
-         [](ApiClient& api) {
-             return api.patch("/x", PatchKind::apply, "{}", {.conflicts = ConflictRule::force, .mode = RunMode::dry});
-         },
+         [](ApiClient& api) { return api.patch("/x", PatchKind::apply, "{}", {.conflicts = ConflictRule::force, .mode = RunMode::dry}); },
          "PATCH /prefix/x?fieldManager=fluxgate&dryRun=All&force=true HTTP/1.1", "application/apply-patch+yaml", "{}"},
         {"force means nothing to a merge patch",
          [](ApiClient& api) { return api.patch("/x", PatchKind::merge, "{}", {.conflicts = ConflictRule::force}); },
@@ -101,16 +99,17 @@ TEST_CASE("a refusal tells what was asked, the status and the reason") {
         {"expired", 410, status_text(410, "Expired", "no"), "", "Expired", "410 Expired: no", Errc::peer, 0},
         {"too many, with a header", 429, "slow down", "Retry-After: 7\r\n", "", "429: the API server gave no reason", Errc::overloaded, 7},
         {"too many, with a detail", 429,
-         R"({"kind":"Status","reason":"TooManyRequests","message":"m","code":429,"details":{"retryAfterSeconds":9}})", "", "TooManyRequests",
-         "429 TooManyRequests: m", Errc::overloaded, 9},
+         R"({"kind":"Status","reason":"TooManyRequests","message":"m","code":429,"details":{"retryAfterSeconds":9}})", "",
+         "TooManyRequests", "429 TooManyRequests: m", Errc::overloaded, 9},
         {"a date instead of seconds", 503, "{}", "Retry-After: Sun, 06 Nov 1994 08:49:37 GMT\r\n", "", "503: the API server gave no reason",
          Errc::overloaded, 0},
-        {"a negative time", 503, R"({"kind":"Status","message":"m","details":{"retryAfterSeconds":-9}})", "", "", "503: m", Errc::overloaded,
-         0},
+        {"a negative time", 503, R"({"kind":"Status","message":"m","details":{"retryAfterSeconds":-9}})", "", "", "503: m",
+         Errc::overloaded, 0},
         {"a gateway's page", 502, "<html>", "", "", "502: the API server gave no reason", Errc::peer, 0},
         {"a timeout", 504, status_text(504, "Timeout", "late"), "", "Timeout", "504 Timeout: late", Errc::deadline_exceeded, 0},
         {"no body", 500, "", "", "", "500: the API server gave no reason", Errc::peer, 0},
-        {"a redirect is not followed", 302, "", "Location: https://example.org\r\n", "", "302: the API server gave no reason", Errc::peer, 0},
+        {"a redirect is not followed", 302, "", "Location: https://example.org\r\n", "", "302: the API server gave no reason", Errc::peer,
+         0},
     };
     for (const Row& row : rows) {
         INFO(row.name);
@@ -362,7 +361,8 @@ TEST_CASE("after 401 the token is read again, and the call repeated once with an
         int status;
         std::size_t requests;
     };
-    const std::vector<Row> rows{{"the file holds a new one", "new", 200, 2}, {"the file holds the same", "old", 401, 1}, {"a third one", "third", 401, 2}};
+    const std::vector<Row> rows{
+        {"the file holds a new one", "new", 200, 2}, {"the file holds the same", "old", 401, 1}, {"a third one", "third", 401, 2}};
     for (const Row& row : rows) {
         INFO(row.name);
         TestFolder folder;

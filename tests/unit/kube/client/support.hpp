@@ -55,8 +55,8 @@ public:
         }
     }
     void answer(int status, std::string_view body, std::string_view more_fields = "") const {
-        send("HTTP/1.1 " + std::to_string(status) + " X\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) +
-             "\r\n" + std::string(more_fields) + "\r\n" + std::string(body));
+        send("HTTP/1.1 " + std::to_string(status) + " X\r\nContent-Type: application/json\r\nContent-Length: " +
+             std::to_string(body.size()) + "\r\n" + std::string(more_fields) + "\r\n" + std::string(body));
     }
     void begin_stream() const { send("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"); }
     void chunk(std::string_view bytes) const {
@@ -172,7 +172,8 @@ private:
         SeenRequest request;
         request.head = received.substr(0, end + 2);
         std::size_t length = 0;
-        if (const auto at = request.head.find("Content-Length: "); at != std::string::npos) length = std::stoul(request.head.substr(at + 16));
+        if (const auto at = request.head.find("Content-Length: "); at != std::string::npos)
+            length = std::stoul(request.head.substr(at + 16));
         if (received.size() < end + 4 + length) return std::nullopt;
         request.body = received.substr(end + 4, length);
         received.erase(0, end + 4 + length);
