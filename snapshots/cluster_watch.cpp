@@ -84,18 +84,24 @@ void ClusterWatch::make_views(const std::stop_token& stop) {
     }
 }
 
-bool ClusterWatch::all_is_well() const { return gathering_.complete() && !gathering_.problem() && !find_failing(); }
+bool ClusterWatch::all_is_well() const { return gathering_.complete() && !gathering_.problem() && !find_closed(); }
 
-std::optional<Kind> ClusterWatch::find_failing() const {
-    const auto found = std::find_if(kKinds.begin(), kKinds.end(), [this](Kind kind) {
+std::optional<Kind> ClusterWatch::find_closed() const {
+    std::optional<Kind> closed;
+    for (const Kind kind : kKinds) {
         const auto& feed = feeds_[index_of(kind)];
-        return feed && feed->state() == Feed::State::failing;
-    });
-    return found == kKinds.end() ? std::nullopt : std::optional(*found);
+        const Feed::State state = feed ? feed->state() : Feed::State::starting;
+        if (state == Feed::State::failing) return kind;
+        if (state == Feed::State::starting && !closed) closed = kind;
+    }
+    return closed;
 }
 
-std::string ClusterWatch::describe_failing(Kind kind) const {
-    return fmt::format("the watch of {} is failing: {}", to_string(kind), problems_[index_of(kind)]);
+std::string ClusterWatch::describe_closed(Kind kind) const {
+    const auto& feed = feeds_[index_of(kind)];
+    const bool failing = feed && feed->state() == Feed::State::failing;
+    if (failing) return fmt::format("the watch of {} is failing: {}", to_string(kind), problems_[index_of(kind)]);
+    return fmt::format(gathering_.complete(kind) ? "the watch of {} is not open yet" : "{} are not listed yet", to_string(kind));
 }
 
 void ClusterWatch::probe_on_and_on(const std::stop_token& stop) {
@@ -113,12 +119,8 @@ void ClusterWatch::probe_on_and_on(const std::stop_token& stop) {
 
 std::optional<std::string> ClusterWatch::why_not_fresh() const {
     const std::lock_guard lock(mutex_);
-    const auto failing = find_failing();
-    if (!gathering_.complete()) {
-        if (failing) return describe_failing(*failing);
-        const auto missing = std::find_if(kKinds.begin(), kKinds.end(), [this](Kind kind) { return !gathering_.complete(kind); });
-        return fmt::format("{} are not listed yet", to_string(*missing));
-    }
+    const auto closed = find_closed();
+    if (closed && !gathering_.complete()) return describe_closed(*closed);
     if (auto problem = gathering_.problem()) return problem;
     if (!view_.load()) return "the first view is being made";
     const SteadyTime now = clock_.steady();
@@ -126,7 +128,7 @@ std::optional<std::string> ClusterWatch::why_not_fresh() const {
         const auto silent = std::chrono::duration_cast<std::chrono::seconds>(now - probed_at_.value_or(started_at_));
         return fmt::format("no answer of the API server for {} s{}{}", silent.count(), probe_problem_.empty() ? "" : ": ", probe_problem_);
     }
-    if (failing && (!watched_at_ || now - *watched_at_ > kFreshFor)) return describe_failing(*failing);
+    if (closed && (!watched_at_ || now - *watched_at_ > kFreshFor)) return describe_closed(*closed);
     return std::nullopt;
 }
 

@@ -71,8 +71,8 @@ private:
     FeedHandlers handlers_of(Kind kind);
     void start_feed(Kind kind);
     void make_views(const std::stop_token& stop);
-    std::optional<Kind> find_failing() const;
-    std::string describe_failing(Kind kind) const;
+    std::optional<Kind> find_closed() const;  // one that fails rather than one that only starts
+    std::string describe_closed(Kind kind) const;
     void probe_on_and_on(const std::stop_token& stop);
     bool all_is_well() const;
 

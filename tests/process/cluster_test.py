@@ -136,8 +136,3 @@ class WithAccess(unittest.TestCase):
                 self.assertEqual(tried.returncode, 2, tried.stderr)
                 for word in words:
                     self.assertIn(word, tried.stderr)
-                self.assertIn("serve", tried.stderr)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -220,6 +220,18 @@ TEST_CASE("a watch that fails before the first list says why") {
     CHECK(stage.watch().why_not_fresh() == "the watch of cronjobs is failing: GET /apis/batch/v1/cronjobs: forbidden");
 }
 
+TEST_CASE("what was listed is fresh only when it is watched as well") {
+    Stage stage;
+    for (const Kind kind : kKinds) {
+        if (kind != Kind::buckets) stage.list(kind);
+    }
+    stage.handlers(Kind::buckets).list_begins();
+    stage.handlers(Kind::buckets).list_ends();
+    CHECK(stage.soon([&] { return stage.watch().why_not_fresh() == "the watch of buckets is not open yet"; }));
+    stage.set_state(Kind::buckets, Feed::State::open);
+    CHECK(stage.soon_fresh());
+}
+
 TEST_CASE("an object that could not be read is not passed over in silence") {
     Stage stage;
     stage.list_all();
