@@ -76,6 +76,14 @@ struct Body {
         std::string text{};
         bool forwarded = false;
         bool enough = false;  // the taker wants no more
+
+        // The header is complete. Beast tells its reader only when the first byte of the body is there, which of a watch may be a
+        // minute later; so whoever notices first calls this.
+        void begin(unsigned status) {
+            if (forwarded || handlers == nullptr || status / 100 != 2) return;
+            forwarded = true;
+            if (handlers->opened) handlers->opened();
+        }
     };
     class reader {
     public:
@@ -83,11 +91,9 @@ struct Body {
         reader(beast::http::header<is_request, Fields>& header, value_type& body)
             : status_([&header] { return header.result_int(); }), body_(body) {}
 
-        // The header is complete.
         void init(const boost::optional<std::uint64_t>& length, beast::error_code& error) {
             error = {};
-            body_.forwarded = body_.handlers != nullptr && status_() / 100 == 2;
-            if (body_.forwarded && body_.handlers->opened) body_.handlers->opened();
+            body_.begin(status_());
             if (!body_.forwarded && length && *length > body_.bytes_max) error = beast::http::error::body_limit;
         }
         template <class Buffers>
@@ -306,6 +312,7 @@ private:
                 if (error && error != beast::http::error::need_more) {
                     return fail(Errc::peer, fmt::format("{} sent a broken answer: {}", peer_, error.message()));
                 }
+                if (parser->is_header_done()) parser->get().body().begin(parser->get().result_int());
                 if (parser->is_done() && parser->get().result_int() / 100 == 1) {
                     restart(parser, call, handlers);
                     continue;

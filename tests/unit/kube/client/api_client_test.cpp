@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "certs/authority.hpp"
+#include "http/server.hpp"
 #include "tests/unit/kube/client/support.hpp"
 
 using namespace fluxgate;
@@ -328,6 +330,31 @@ TEST_CASE("a watch that breaks says how, after what it showed") {
     }
 }
 
+TEST_CASE("a watch is open as soon as the server takes it, not when something happens") {
+    FakeApi server([](const SeenRequest&, Peer& peer) {
+        peer.begin_stream();
+        peer.wait_for_close();
+    });
+    ApiClient api = server.client();
+    std::stop_source stop;
+    bool opened = false;
+    WatchHandlers handlers;
+    handlers.opened = [&] {
+        opened = true;
+        stop.request_stop();
+    };
+    CHECK_FALSE(api.watch(kNamespaces, {}, handlers, stop.get_token()).has_value());
+    CHECK(opened);
+
+    // The header has arrived, so silence is bounded by the time of the watch and not by that of an answer.
+    ApiClient brief(server.config(), {.timeout = kSoon, .watch_idle_timeout = 50ms});
+    const auto before = std::chrono::steady_clock::now();
+    const auto ended = brief.watch(kNamespaces, {}, {});
+    REQUIRE_FALSE(ended.has_value());
+    CHECK(ended.error().error.code == Errc::deadline_exceeded);
+    CHECK(std::chrono::steady_clock::now() - before < kSoon);
+}
+
 TEST_CASE("a silent watch is given up, and a running one stops when it is told to") {
     FakeApi server([](const SeenRequest&, Peer& peer) {
         peer.begin_stream();
@@ -404,4 +431,45 @@ TEST_CASE("the probe asks for the version, and a refusal of the right proves lif
     const auto answer = ApiClient(std::move(config)).probe();
     REQUIRE_FALSE(answer.has_value());
     CHECK(answer.error().error.code == Errc::peer);
+}
+
+TEST_CASE("over TLS only the right server is talked to") {
+    const auto now = SystemClock().now();
+    const auto authority = certs::make_authority("ours", now).value();
+    const auto other = certs::make_authority("another", now).value();
+    const auto leaf =
+        certs::issue_server_certificate(authority, {.common_name = "api", .dns_names = {"kubernetes"}, .ip_addresses = {"127.0.0.1"}}, now)
+            .value();
+    auto server =
+        http::Server::start({}, {leaf.certificate_pem, leaf.private_key_pem}, [](const http::Request& request, http::Reply reply) {
+            reply.send({.status = request.path == "/version" ? 200 : 404, .body = "{}"});
+        }).value();
+    struct Row {
+        std::string name;
+        std::string ca;
+        std::string server_name;
+        bool works;
+    };
+    const std::vector<Row> rows{
+        {"the address in its certificate", authority.certificate_pem, "", true},
+        {"the name of the kubeconfig", authority.certificate_pem, "kubernetes", true},
+        {"another name", authority.certificate_pem, "kubernetes.default", false},
+        {"another authority", other.certificate_pem, "", false},
+        {"the machine's authorities", "", "", false},
+    };
+    for (const Row& row : rows) {
+        INFO(row.name);
+        ClientConfig config{};
+        config.host = "127.0.0.1";
+        config.port = server->port();
+        config.ca_pem = row.ca;
+        config.server_name = row.server_name;
+        config.credentials = fixed_credentials({});
+        const auto answer = ApiClient(std::move(config)).probe();
+        REQUIRE(answer.has_value() == row.works);
+        if (row.works) continue;
+        CHECK(answer.error().error.code == Errc::peer);
+        CHECK(answer.error().error.message.find("verify failed") != std::string::npos);
+        CHECK(answer.error().error.where == "GET /version");
+    }
 }
