@@ -277,7 +277,7 @@ private:
         if (!verdict_.effective) return warn_of_the_real_thing(would_be);
         Findings findings(verdict_, "fluxgate", "escape", Action::deny);
         findings.take(std::move(would_be), aside);
-        if (verdict_.owner.empty()) verdict_.owner = describe_owner(review_);
+        name_owner();
         verdict_.allowed = false;
         if (verdict_.guidance.empty()) verdict_.guidance = "Change it in Git: no grant or exception opens the rule escape.";
     }
@@ -330,9 +330,15 @@ private:
         verdict_.warnings.push_back(from + to_string(violation));
     }
 
+    void name_owner() {
+        if (!verdict_.owner.empty()) return;
+        verdict_.owner = describe_owner(review_);
+        verdict_.owner_source = describe_source(verdict_.owner, context_.cluster);
+    }
+
     // For the record, of a policy that found something, even if an exception took it back.
     void describe(const Policy& policy) {
-        if (verdict_.owner.empty()) verdict_.owner = describe_owner(review_);
+        name_owner();
         for (const std::string& criterion : policy.compliance) {
             auto& list = verdict_.compliance;
             if (std::find(list.begin(), list.end(), criterion) == list.end()) list.push_back(criterion);
