@@ -34,11 +34,6 @@ constexpr std::array<std::string_view, 3> kAppliers{"kustomize-controller", "hel
 // Real objects have one or two; a manager has one for each operation and version.
 constexpr std::size_t kFluxEntriesMax = 16;
 
-bool same_without_case(std::string_view left, std::string_view right) {
-    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
-    return std::equal(left.begin(), left.end(), right.begin(), right.end(), [&](char l, char r) { return lower(l) == lower(r); });
-}
-
 // Appliers, and `gotk-…`, under which Flux's controllers write finalizers and status. Any case: whoever calls himself
 // Kustomize-Controller wants to be taken for it.
 bool is_flux(std::string_view manager) {
@@ -95,12 +90,9 @@ class Walk {
 public:
     Walk(const kube::Review& review, const Additions& additions, std::size_t changes_max, FieldFindings& findings)
         : kind_(review.kind.kind), additions_(additions), changes_max_(changes_max), findings_(findings) {
-        const std::string_view group = review.resource.group;
-        const auto is_of = [&](std::string_view domain) { return group == domain || group.ends_with("." + std::string(domain)); };
         // Their fields steer Flux, and the labels of a Namespace decide who guards it: a label or a field that nobody thought of
         // must not pass with a warning.
-        guarded_ = is_of("fluxcd.io") || is_of("fluxcd.controlplane.io") || is_of("clusterconfig.azure.com") ||
-                   (group.empty() && review.resource.resource == "namespaces");
+        guarded_ = is_flux_group(review.resource.group) || (review.resource.group.empty() && review.resource.resource == "namespaces");
         constexpr std::size_t kUsualMembers = 64;
         frames_.reserve(kUsualMembers);
         members_.reserve(kUsualMembers);
@@ -452,6 +444,21 @@ FieldFindings judge_fields(const kube::Review& review, const Additions& addition
     judge_ownership(review, flux, findings.refused);
     walk.run(review.old_object, review.object, *declared);
     return findings;
+}
+
+kube::Changes find_flux_entry_changes(const kube::Review& review) {
+    kube::Changes changes;
+    if (const auto entries = kube::read_managed_fields(review.old_object))
+        judge_ownership(review, of_flux(*entries), changes);
+    else
+        changes.list.push_back(
+            {".metadata.managedFields", "what cannot be read: " + to_string(entries.error()), "the entries of Flux as they are"});
+    return changes;
+}
+
+bool is_declared_by_flux(kube::Json object) {
+    const auto entries = kube::read_managed_fields(object);
+    return !entries || std::any_of(entries->begin(), entries->end(), declares);
 }
 
 }  // namespace fluxgate::policy
