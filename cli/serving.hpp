@@ -64,6 +64,7 @@ public:
 private:
     Serving(ServingOptions options, std::shared_ptr<const policy::PolicySet> policies, Log& log);
     Result<void> open_audit_log();
+    Result<std::unique_ptr<audit::Log>> open_log_and_count_grants();
     Result<void> check_certificate();
     Result<void> start_servers();
     void log_answer(const webhook::Outcome& outcome, bool without_record, std::chrono::nanoseconds duration);
@@ -79,6 +80,7 @@ private:
     SnapshotCell<policy::PolicySet> policies_;
     webhook::Metrics metrics_;
     webhook::Readiness readiness_;
+    std::unique_ptr<webhook::GrantUses> grant_uses_;
     // From here the order matters: servers end first, then the log, whose last callbacks still use the handler.
     std::unique_ptr<webhook::AdmissionHandler> handler_;
     std::unique_ptr<audit::Log> audit_log_;
