@@ -50,6 +50,8 @@ RULES = {
         "{writers: [{name: aks-flux, serviceAccounts: [cluster-config/flux-applier]}, aks, cert-manager]}",
         "{writers: [flux], scope: fields, additions: {action: Warn, allow: ['.metadata.annotations[\"team.example.com/*\"]', .spec.replicas]}}",
         "{writers: [flux], scope: fields, additions: {action: Deny, allow: []}}",
+        '{writers: [flux], breakGlass: {maxDuration: 1h30m, approverKeys: ["PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"]}}',
+        "{writers: [flux], breakGlass: {maxDuration: 24h, approverKeys: []}}",
     ],
     "resources": [
         "{requests: [cpu, memory, nvidia.com/gpu, hugepages-2Mi], limits: [memory], min: {cpu: 10m}, max: {memory: 4Gi, cpu: 2},"
