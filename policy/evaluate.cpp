@@ -249,7 +249,7 @@ private:
         looked(Look::grant);
         const auto same = [&](const UsedGrant& used) { return used.digest == grant.digest; };
         if (std::any_of(verdict_.grants.begin(), verdict_.grants.end(), same)) return;
-        const std::string vouched_by = grant.signed_by.empty() ? "git" : grant.signed_by.front().name;
+        const std::string vouched_by = grant.signed_by.empty() ? "git" : grant.approved_by;  // the name of the key
         verdict_.grants.push_back(
             {grant.name, grant.digest, grant.ticket, grant.approved_by, vouched_by, grant.expires_at, grant.max_uses});
         verdict_.warnings.push_back(describe_use(grant, set_.options.limits.warning_chars_max));

@@ -30,7 +30,8 @@ int run_end(const Flags& flags) {
     const auto note = sign_note(policy::revocation_text({grant.name, policy::digest_of_text(file->text), grant.expires_at}), *key);
     if (!note) return refuse(kCommand, to_string(note.error()));
     if (flags.format == "note") return write_out(kCommand, flags.out, *note);
-    return write_out(kCommand, flags.out, config_map(config_map_name(grant.name), flags.namespace_name, file->note, *note));
+    const auto map = config_map(config_map_name(grant.name), flags.namespace_name, file->note, *note);
+    return map ? write_out(kCommand, flags.out, *map) : refuse(kCommand, to_string(map.error()));
 }
 
 }  // namespace

@@ -14,15 +14,15 @@ namespace fluxgate::cli {
 
 namespace {
 
-// data.grant of a ConfigMap; empty if the text is something else.
-std::string note_in_config_map(const std::string& text, const Limits& limits) {
+// An entry of data of a ConfigMap; empty if the text is something else.
+std::string read_data(const std::string& text, std::string_view key, const Limits& limits) {
     const kube::ReadResult read = kube::read_manifests(text, limits);
     if (!read.problems.empty() || read.documents.size() != 1) return {};
     const kube::Node& root = read.documents.front().root;
     const kube::Node* kind = root.find("kind");
     const kube::Node* data = root.find("data");
-    const kube::Node* grant = kind && kind->text() == "ConfigMap" && data ? data->find("grant") : nullptr;
-    return grant ? grant->text() : std::string();
+    const kube::Node* value = kind && kind->text() == "ConfigMap" && data ? data->find(key) : nullptr;
+    return value ? value->text() : std::string();
 }
 
 std::string block(std::string_view key, std::string_view text) {
@@ -47,7 +47,7 @@ Result<GrantFile> read_grant_file(const std::string& path) {
     if (SignedNote::parse(*text))
         file.note = *text;
     else
-        file.note = note_in_config_map(*text, limits);
+        file.note = read_data(*text, "grant", limits);
     if (file.note.empty()) {
         file.text = std::move(*text);
         if (!file.text.ends_with('\n')) file.text += '\n';
@@ -76,12 +76,15 @@ Result<SignerKey> read_signer_key(const std::string& path) {
     return key;
 }
 
-std::string config_map(std::string_view name, std::string_view namespace_name, std::string_view note, std::string_view revocation) {
+Result<std::string> config_map(std::string_view name, std::string_view namespace_name, std::string_view note, std::string_view revocation) {
     std::string text = fmt::format(
         "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {}\n  namespace: {}\n  labels:\n    fluxgate.dev/grant: \"true\"\ndata:\n",
         name, namespace_name);
     if (!note.empty()) text += block("grant", note);
     if (!revocation.empty()) text += block("revocation", revocation);
+    const Limits limits;
+    if (read_data(text, "grant", limits) != note || read_data(text, "revocation", limits) != revocation)
+        return fail(Errc::invalid_argument, "the grant begins with a space, so it cannot stand in a ConfigMap as it is; write it without");
     return text;
 }
 

@@ -26,8 +26,9 @@ Result<GrantFile> read_grant_file(const std::string& path);
 // A private key as `keygen` writes it. The message never holds the key.
 Result<SignerKey> read_signer_key(const std::string& path);
 
-// A ConfigMap for `kubectl apply -f -`; an empty note is left out.
-std::string config_map(std::string_view name, std::string_view namespace_name, std::string_view note, std::string_view revocation);
+// A ConfigMap for `kubectl apply -f -`; an empty note is left out. Error invalid_argument: a text that no YAML reader would give back as
+// it is.
+Result<std::string> config_map(std::string_view name, std::string_view namespace_name, std::string_view note, std::string_view revocation);
 
 // The name of the ConfigMap of a grant.
 std::string config_map_name(std::string_view grant);

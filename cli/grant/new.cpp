@@ -119,7 +119,7 @@ int run_new(const Flags& flags) {
 void add_grant_new(CLI::App& grant, Run& run) {
     auto flags = std::make_shared<Flags>();
     CLI::App* command = grant.add_subcommand("new", "write a grant");
-    const auto each = [](CLI::Option* option) { option->expected(1)->take_all(); };
+    const auto each = [](CLI::Option* option) { option->allow_extra_args(false)->take_all(); };
     command->add_option("GRANT", flags->name, "its name, such as inc-4711")->required();
     each(command->add_option("--user", flags->users, "who may write; again for more")->type_name("NAME"));
     each(command->add_option("--group", flags->groups, "a group that may write; again for more")->type_name("NAME"));

@@ -32,7 +32,8 @@ int run_sign(const Flags& flags) {
     if (const auto grant = policy::read_signed_grant(*note, {key->verifier()}, Limits{}); !grant)
         return refuse(kCommand, to_string(Error{grant.error().code, grant.error().message, flags.file}));
     if (flags.format == "note") return write_out(kCommand, flags.out, *note);
-    return write_out(kCommand, flags.out, config_map(config_map_name(file->grant.name), flags.namespace_name, *note, ""));
+    const auto map = config_map(config_map_name(file->grant.name), flags.namespace_name, *note, "");
+    return map ? write_out(kCommand, flags.out, *map) : refuse(kCommand, to_string(map.error()));
 }
 
 }  // namespace

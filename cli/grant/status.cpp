@@ -76,7 +76,7 @@ Row row_of(const policy::Grant& grant, const policy::PolicySet& set, WallTime no
             .what = joined(grant.match.resource_rules, resources),
             .until = policy::format_moment(grant.expires_at),
             .approved_by = grant.approved_by,
-            .vouched_by = grant.signed_by.empty() ? "git" : grant.signed_by.front().name,
+            .vouched_by = grant.signed_by.empty() ? "git" : grant.approved_by,
             .ticket = grant.ticket};
 }
 
@@ -168,7 +168,7 @@ void add_grant_status(CLI::App& grant, Run& run) {
     CLI::App* command = grant.add_subcommand("status", "list grants: who, what, where, until when, and why one is not valid");
     command->add_option("--policies", flags->policies, "the policy folder")->required()->type_name("DIR");
     command->add_option("--config-map", flags->config_maps, "a ConfigMap of a signed grant, or kubectl's list of them; again for more")
-        ->expected(1)
+        ->allow_extra_args(false)
         ->take_all()
         ->type_name("FILE");
     command->add_option("-o,--output", flags->format, "how")->check(CLI::IsMember({"table", "json"}))->capture_default_str();

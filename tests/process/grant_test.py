@@ -126,6 +126,23 @@ class Grants(unittest.TestCase):
                 lines = [json.loads(line) for line in judged.stdout.splitlines()]
                 self.assertEqual([line["allowed"] for line in lines], allowed, judged.stdout + judged.stderr)
 
+    def test_a_policy_test_asks_at_the_time_of_a_grant(self):
+        _, path = self.new("inc-7", "--from", "2026-12-05T02:10:00Z")
+        policies = self.policies(path)
+        old, new = ({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "production"}, "spec": {"replicas": n}} for n in (2, 5))
+        cases = [
+            {"name": time, "operation": "UPDATE", "user": {"username": "alice@example.com"}, "object": new, "oldObject": old, "time": time,
+             "expect": {"allowed": allowed, **more}}
+            for time, allowed, more in (("2026-12-05T02:30:00Z", True, {"warnings": ["break-glass inc-7 (INC-4711) until 2026-12-05T03:10:00Z"]}),
+                                        ("2026-12-05T03:10:00Z", False, {"message": "Break-glass inc-7 ended at 2026-12-05T03:10:00Z."}))
+        ]
+        test = {"apiVersion": "fluxgate.dev/v1alpha1", "kind": "PolicyTest", "metadata": {"name": "grant"},
+                "spec": {"policies": [str(policies.name)], "cases": cases}}
+        file = policies.parent / "grant-test.yaml"
+        file.write_text(json.dumps(test))
+        tested = run("test", file)
+        self.assertEqual(tested.returncode, 0, tested.stdout + tested.stderr)
+
     def test_a_restart_forgets_no_use(self):
         made, path = self.new("inc-6", "--max-uses", "2")
         self.assertEqual(made.returncode, 0, made.stderr)

@@ -79,8 +79,14 @@ TEST_CASE("what cannot be counted is an error that names its place") {
     const Row rows[] = {
         {"no record", "no record\n", Errc::invalid_json},
         {"no time", "{\"grants\":[]}\n", Errc::missing_field},
-        {"a grant without a digest", R"({"time":"2026-12-05T02:10:00Z","decision":"allowed","grants":[{}]})" "\n", Errc::missing_field},
-        {"grants that are no list", R"({"time":"2026-12-05T02:10:00Z","decision":"allowed","grants":7})" "\n", Errc::missing_field},
+        {"a grant without a digest",
+         R"({"time":"2026-12-05T02:10:00Z","decision":"allowed","grants":[{}]})"
+         "\n",
+         Errc::missing_field},
+        {"grants that are no list",
+         R"({"time":"2026-12-05T02:10:00Z","decision":"allowed","grants":7})"
+         "\n",
+         Errc::missing_field},
     };
     for (const Row& row : rows) {
         INFO(row.name);
