@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "audit/used_grants.hpp"
 #include "certs/authority.hpp"
 
 namespace fluxgate::cli {
@@ -98,7 +99,8 @@ Result<void> Serving::check_certificate() {
     return {};
 }
 
-Result<void> Serving::open_audit_log() {
+// Uses that cannot be counted would make maxUses a promise that nobody keeps: then nothing is let through that needs a record.
+Result<std::unique_ptr<audit::Log>> Serving::open_log_and_count_grants() {
     audit::Log::Options log_options;
     log_options.queue_max = options_.limits.record_queue_max;
     log_options.on_broken = [this](const Error& error) {
@@ -108,6 +110,16 @@ Result<void> Serving::open_audit_log() {
         options_.on_audit_broken();
     };
     auto opened = audit::Log::open(audit::make_posix_storage(options_.audit_directory), std::move(log_options));
+    if (!opened) return opened;
+    // No grant lasts longer than a day; the second is for clocks that were set.
+    auto uses = audit::count_used_grants(options_.audit_directory, clock_.now() - 2 * policy::kGrantDurationMax);
+    if (!uses) return tl::unexpected(uses.error());
+    grant_uses_ = std::make_unique<webhook::GrantUses>(std::move(*uses));
+    return opened;
+}
+
+Result<void> Serving::open_audit_log() {
+    auto opened = open_log_and_count_grants();
     if (opened) {
         audit_log_ = std::move(*opened);
         metrics_.set_audit_available(true);
@@ -142,6 +154,7 @@ Result<void> Serving::start_servers() {
             },
         .cluster = snapshots_ ? &snapshots_->view() : nullptr,
         .signed_grants = snapshots_ ? &snapshots_->signed_grants() : nullptr,
+        .grant_uses = grant_uses_.get(),
     });
     const auto start = [&](const char* name, const Endpoint& endpoint, bool tls, unsigned threads, http::Handler handler) {
         http::ServerOptions options;

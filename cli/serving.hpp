@@ -68,6 +68,7 @@ public:
 private:
     Serving(ServingOptions options, std::shared_ptr<const policy::PolicySet> policies, Log& log);
     Result<void> open_audit_log();
+    Result<std::unique_ptr<audit::Log>> open_log_and_count_grants();
     Result<void> check_certificate();
     void watch_cluster();
     Result<void> start_servers();
@@ -85,6 +86,7 @@ private:
     webhook::Metrics metrics_;
     webhook::Readiness readiness_;
     std::unique_ptr<ClusterSnapshots> snapshots_;  // null without access
+    std::unique_ptr<webhook::GrantUses> grant_uses_;
     // From here the order matters: servers end first, then the log, whose last callbacks still use the handler.
     std::unique_ptr<webhook::AdmissionHandler> handler_;
     std::unique_ptr<audit::Log> audit_log_;

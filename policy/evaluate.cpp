@@ -7,6 +7,7 @@
 #include "kube/pod_template.hpp"
 #include "policy/findings.hpp"
 #include "policy/lock/assurance.hpp"
+#include "policy/lock/grant_config_map.hpp"
 #include "policy/mutate.hpp"
 #include "policy/owner.hpp"
 #include "policy/policy_config_map.hpp"
@@ -19,6 +20,7 @@ namespace {
 // What of the locks: a write is routine if it is by a writer of every lock that matched, and certainly by that writer.
 struct LockOutcome {
     bool matched = false;
+    bool enforced = false;  // by a policy that denies
     bool only_writers = true;
     bool look_alike = false;
 };
@@ -92,6 +94,10 @@ public:
 
     Verdict run() {
         verdict_.assurance = read_assurance(review_.user);
+        if (is_judged_by_signature(review_, set_.options)) {
+            by_signature_ = lock_.matched = true;
+            lock_.only_writers = false;  // recorded before it is allowed
+        }
         verdict_.effective = !(review_.dry_run && dry_run_stores_nothing(review_));
         set_.index.each_candidate(review_, [&](std::size_t i) {
             const Policy& policy = set_.policies[i];
@@ -99,6 +105,7 @@ public:
         });
         judge_escapes();
         judge_policy_config_map(review_, set_.options, context_, verdict_);
+        judge_grant_config_map(review_, set_, context_, verdict_);
         conclude();
         return std::move(verdict_);
     }
@@ -200,6 +207,7 @@ private:
 
     void judge(const LockRule& lock, Findings& findings) {
         lock_.matched = true;
+        lock_.enforced = lock_.enforced || findings.denies();
         if (const WriterMatch writer = lock.find_writer(review_, verdict_.assurance)) {
             if (verdict_.writer.empty()) verdict_.writer = writer.profile->name;
             lock_.look_alike = lock_.look_alike || could_be_a_look_alike(writer, verdict_.assurance);
@@ -207,6 +215,7 @@ private:
         }
         lock_.only_writers = false;
         if (finishes_a_delete(review_)) return looked(Look::ends_delete);
+        if (by_signature_) return looked(Look::by_signature);
         Verdict would_be;
         Findings aside = findings.into(would_be);
         lock.refuse(review_, verdict_.assurance, set_.options.limits, aside);
@@ -242,11 +251,10 @@ private:
         looked(Look::grant);
         const auto same = [&](const UsedGrant& used) { return used.digest == grant.digest; };
         if (std::any_of(verdict_.grants.begin(), verdict_.grants.end(), same)) return;
-        const std::string vouched_by = grant.signed_by.empty() ? "git" : grant.signed_by.front().name;
+        const std::string vouched_by = grant.signed_by.empty() ? "git" : grant.approved_by;  // the name of the key
         verdict_.grants.push_back(
             {grant.name, grant.digest, grant.ticket, grant.approved_by, vouched_by, grant.expires_at, grant.max_uses});
-        verdict_.warnings.push_back("break-glass " + grant.name + " (" + grant.ticket + ") until " + format_rfc3339(grant.expires_at) +
-                                    ": recorded, and put back afterwards");
+        verdict_.warnings.push_back(describe_use(grant, set_.options.limits.warning_chars_max));
     }
 
     void warn_of_learning(WallTime until) {
@@ -263,10 +271,11 @@ private:
 
     // Like a lock of its own, that every set with an enforcing lock has. No grant, allowance or learning opens it.
     void judge_escapes() {
-        if (!set_.escape.on) return;
+        if (!set_.escape.on || by_signature_) return;
         Verdict would_be;
         Findings aside(would_be, "fluxgate", "escape", Action::deny);
-        const EscapeOutcome outcome = judge_escape(review_, set_.escape, context_, verdict_.assurance, lock_.matched, aside);
+        const LockSaid said{.enforced = lock_.enforced, .granted = !verdict_.grants.empty()};
+        const EscapeOutcome outcome = judge_escape(review_, set_, context_, verdict_.assurance, said, aside);
         if (outcome.guarded) {
             lock_.matched = true;
             lock_.only_writers = lock_.only_writers && outcome.writer;
@@ -371,6 +380,7 @@ private:
     Trace* const trace_;
     Verdict verdict_;
     LockOutcome lock_;
+    bool by_signature_ = false;       // offers a signed grant: who writes it is nobody's business
     std::vector<std::string> hints_;  // what would have let the request pass a lock, for the end of a denial
     bool may_be_old_ = false;         // what the policy at hand finds can have been there before this write
     Template new_template_;

@@ -139,6 +139,7 @@ std::string why(const RuleTrace& trace, const kube::Review& review, const Verdic
         case Look::dry_run: return "a dry run, which changes nothing: the real thing would be refused";
         case Look::allowance: return fmt::format("day-2 work that the lock allows the caller: {}", verdict.allowance);
         case Look::grant: return "opened by a break-glass grant";
+        case Look::by_signature: return "a signed grant is offered: its signature decides, whoever writes it";
         case Look::learning: return "the lock still learns who writes, and this is no person";
         case Look::judged: break;
     }
@@ -166,7 +167,7 @@ RuleExplanation explain_rule(const Rule& rule, const RuleTrace& trace, const kub
                          .type = std::string(type_of(rule.body)),
                          .looked = trace.look == Look::judged || trace.look == Look::writer || trace.look == Look::ends_delete ||
                                    trace.look == Look::undeclared || trace.look == Look::dry_run || trace.look == Look::allowance ||
-                                   trace.look == Look::grant || trace.look == Look::learning,
+                                   trace.look == Look::grant || trace.look == Look::by_signature || trace.look == Look::learning,
                          .why = why(trace, review, verdict),
                          .violations = trace.violations,
                          .omitted = trace.omitted};
@@ -250,13 +251,18 @@ Explanation explain(const kube::Review& review, const PolicySet& set, const Cont
         told.policies.push_back(std::move(explained));
         ++seen;
     }
-    // What no policy of the set found, Fluxgate found by itself (policy_config_map.hpp).
+    // What no policy of the set found, Fluxgate found by itself (escape.hpp, policy_config_map.hpp).
     const auto& all = told.verdict.violations;
     if (all.size() > stands) {
         PolicyExplanation own{.policy = all[stands].policy, .matches = true, .actions = "Deny", .actions_from = "always"};
-        const std::vector<Violation> rest(all.begin() + static_cast<std::ptrdiff_t>(stands), all.end());
-        own.rules.push_back(
-            {.rule = rest.front().rule, .type = "policies", .looked = true, .why = plural(rest.size(), "violation"), .violations = rest});
+        auto first = all.begin() + static_cast<std::ptrdiff_t>(stands);
+        while (first != all.end()) {
+            const auto last = std::find_if(first, all.end(), [&](const Violation& violation) { return violation.rule != first->rule; });
+            const std::vector<Violation> found(first, last);
+            own.rules.push_back(
+                {.rule = first->rule, .type = first->rule, .looked = true, .why = plural(found.size(), "violation"), .violations = found});
+            first = last;
+        }
         told.policies.push_back(std::move(own));
     }
     return told;
