@@ -101,7 +101,8 @@ std::string ClusterWatch::describe_closed(Kind kind) const {
     const auto& feed = feeds_[index_of(kind)];
     const bool failing = feed && feed->state() == Feed::State::failing;
     if (failing) return fmt::format("the watch of {} is failing: {}", to_string(kind), problems_[index_of(kind)]);
-    return fmt::format(gathering_.complete(kind) ? "the watch of {} is not open yet" : "{} are not listed yet", to_string(kind));
+    if (!gathering_.complete(kind)) return fmt::format("{} are not listed yet", to_string(kind));
+    return fmt::format("the watch of {} is not open yet", to_string(kind));
 }
 
 void ClusterWatch::probe_on_and_on(const std::stop_token& stop) {

@@ -198,3 +198,29 @@ TEST_CASE("each kind is watched where it is") {
         CHECK(label_selector_of(row.kind) == row.selector);
     }
 }
+
+TEST_CASE("the account of the webhook may watch each kind, and has no other right") {
+    const std::string rights = policy::sample::file("deploy/webhook/rbac.yaml");
+    std::size_t resources = 0;
+    for (const Kind kind : kKinds) {
+        const std::string path = path_of(kind, "fluxgate-system");
+        INFO(path);
+        const std::string resource = path.substr(path.rfind('/') + 1);
+        const bool listed = rights.find("[" + resource) != std::string::npos || rights.find(", " + resource) != std::string::npos;
+        CHECK(listed);
+        if (path.starts_with("/apis/"))
+            CHECK(rights.find("apiGroups: [" + path.substr(6, path.find('/', 6) - 6) + "]") != std::string::npos);
+        ++resources;
+    }
+    const auto count = [&](const std::string& text) {
+        std::size_t found = 0;
+        for (std::size_t at = rights.find(text); at != std::string::npos; at = rights.find(text, at + 1)) ++found;
+        return found;
+    };
+    CHECK(count("verbs: ") == count("verbs: [get, list, watch]"));
+    // Five groups of resources for the cluster, one in our own namespace; sources are five in one.
+    CHECK(count("resources: ") == 6);
+    CHECK(resources == 10);
+    CHECK(count("*") == 0);
+    CHECK(count("secrets") == 0);
+}
