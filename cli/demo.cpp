@@ -54,7 +54,7 @@ const std::vector<Scene>& scenes() {
         {"impersonated-flux.json", "a person impersonates Flux", false, {"only-git"}},
         {"minted-flux-token.json", "a token of Flux, minted by hand", false, {"only-git"}},
         {"x509-flux.json", "a certificate in Flux's name", false, {"only-git"}},
-        {"person-mints-token.json", "a person mints a token of Flux", false, {"only-git"}},
+        {"person-mints-token.json", "a person mints a token of Flux", false, {"escape", "only-git"}},
         {"flux-prunes.json", "Flux removes what Git no longer has", true, {}},
         {"garbage-collector-deletes.json", "Kubernetes clears up behind it", true, {}},
         {"person-edits-staging.json", "a person edits staging", true, {}},

@@ -21,6 +21,7 @@ namespace {
 struct LockOutcome {
     bool matched = false;
     bool enforced = false;  // by a policy that denies
+    bool refused = false;   // and it does, or would if this were no dry run
     bool only_writers = true;
     bool look_alike = false;
 };
@@ -236,6 +237,7 @@ private:
             warn_of_learning(*lock.learn_until);
             return looked(Look::learning);
         }
+        lock_.refused = lock_.refused || denies;
         if (!verdict_.effective) {
             // A dry run changes nothing: say what would happen, let it pass.
             warn_of_the_real_thing(would_be);
@@ -274,7 +276,8 @@ private:
         if (!set_.escape.on || by_signature_) return;
         Verdict would_be;
         Findings aside(would_be, "fluxgate", "escape", Action::deny);
-        const LockSaid said{.enforced = lock_.enforced, .granted = !verdict_.grants.empty()};
+        // What a lock has refused field by field is not said twice.
+        const LockSaid said{.enforced = lock_.enforced && !lock_.refused, .granted = !verdict_.grants.empty()};
         const EscapeOutcome outcome = judge_escape(review_, set_, context_, verdict_.assurance, said, aside);
         if (outcome.guarded) {
             lock_.matched = true;

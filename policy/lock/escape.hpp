@@ -57,7 +57,7 @@ struct EscapeGuard {
 
 // What the locks said of the request before.
 struct LockSaid {
-    bool enforced = false;  // one that denies matches the object
+    bool enforced = false;  // one that denies matches the object, and none refused the request
     bool granted = false;   // a break-glass grant opened one
 };
 

@@ -135,7 +135,7 @@ struct Opening {
 // Those that the old role does not have.
 std::vector<Opening> find_new_openings(Json before, Json after, bool in_cluster, const GuardedAccounts& accounts) {
     std::vector<Json> known;
-    if (before.size() <= kRulesComparedMax)
+    if (before.size() <= kRulesComparedMax && after.size() <= kRulesComparedMax)
         before.each_item([&](Json rule) { known.push_back(rule); });
     else if (equal(before, after))
         return {};

@@ -10,6 +10,7 @@
 #include "kube/path.hpp"
 #include "policy/lock/escape_request.hpp"
 #include "policy/lock/field_lock.hpp"
+#include "policy/policy_set.hpp"
 
 namespace fluxgate::policy {
 
@@ -139,7 +140,7 @@ void judge_flux_objects(const EscapeRequest& request, Findings& findings) {
     const kube::Review& review = request.review;
     if (finishes_a_delete(review)) return;
     const bool update = request.is_update();
-    kube::Changes entries = update ? find_flux_entry_changes(review) : kube::Changes{};
+    kube::Changes entries = update ? find_flux_entry_changes(review, FluxEntries::stay, request.set.options.limits) : kube::Changes{};
     if (update && review.sub_resource.empty() && entries.empty() &&
         only_annotations_change(review.old_object, review.object, asks_for_reconciliation))
         return;
@@ -165,7 +166,7 @@ void judge_switches(const EscapeRequest& request, Findings& findings) {
         judge_keys(request, map, request.is_update() ? steers_flux : is_switch, findings);
     // Flux's own objects are guarded as a whole.
     if (!request.is_update() || is_flux_group(review.resource.group)) return;
-    add_changes(findings, find_flux_entry_changes(review));
+    add_changes(findings, find_flux_entry_changes(review, FluxEntries::may_shrink, request.set.options.limits));
     if (has_owner_labels(review.old_object) || is_declared_by_flux(review.old_object)) judge_life(request, findings);
 }
 

@@ -400,9 +400,22 @@ std::string name_of(const ManagedFieldsEntry& entry) {
                        entry.sub_resource);
 }
 
+bool is_part_of(Json fields, Json declared, const Limits& limits) {
+    const auto part = FieldSet::read(fields, limits);
+    const auto all = FieldSet::read(declared, limits);
+    return part && all && FieldSet::unite(*all, *part) == *all;
+}
+
+bool is_shrunk(const ManagedFieldsEntry& before, const ManagedFieldsEntry& after, const Limits& limits) {
+    return before.manager == after.manager && before.operation == after.operation && before.api_version == after.api_version &&
+           before.sub_resource == after.sub_resource && equal(before.whole["time"], after.whole["time"]) &&
+           is_part_of(after.fields, before.fields, limits);
+}
+
 // Any difference in Flux's entries, even one that changes no value: whoever takes a field out of the declared set could
 // change it with the next request.
-void judge_ownership(const kube::Review& review, const std::vector<ManagedFieldsEntry>& flux, kube::Changes& refused) {
+void judge_ownership(const kube::Review& review, const std::vector<ManagedFieldsEntry>& flux, FluxEntries entries, const Limits& limits,
+                     kube::Changes& refused) {
     const auto refuse = [&](std::string have, std::string want) {
         refused.list.push_back({".metadata.managedFields", std::move(have), std::move(want)});
     };
@@ -415,7 +428,7 @@ void judge_ownership(const kube::Review& review, const std::vector<ManagedFields
     for (std::size_t i = 0; i < std::max(flux.size(), now.size()); ++i) {
         if (i >= now.size()) return refuse(fmt::format("{} removed", name_of(flux[i])), "the entries of Flux as they are");
         if (i >= flux.size()) return refuse(fmt::format("{} added", name_of(now[i])), "the entries of Flux as they are");
-        if (!equal(flux[i].whole, now[i].whole))
+        if (!equal(flux[i].whole, now[i].whole) && !(entries == FluxEntries::may_shrink && is_shrunk(flux[i], now[i], limits)))
             return refuse(fmt::format("{} changed", name_of(flux[i])), "the entries of Flux as they are");
     }
 }
@@ -441,18 +454,18 @@ FieldFindings judge_fields(const kube::Review& review, const Additions& addition
         findings.locked_whole = declared.error().message;
         return findings;
     }
-    judge_ownership(review, flux, findings.refused);
+    judge_ownership(review, flux, FluxEntries::stay, limits, findings.refused);
     walk.run(review.old_object, review.object, *declared);
     return findings;
 }
 
-kube::Changes find_flux_entry_changes(const kube::Review& review) {
+kube::Changes find_flux_entry_changes(const kube::Review& review, FluxEntries entries, const Limits& limits) {
     kube::Changes changes;
-    if (const auto entries = kube::read_managed_fields(review.old_object))
-        judge_ownership(review, of_flux(*entries), changes);
+    if (const auto before = kube::read_managed_fields(review.old_object))
+        judge_ownership(review, of_flux(*before), entries, limits, changes);
     else
         changes.list.push_back(
-            {".metadata.managedFields", "what cannot be read: " + to_string(entries.error()), "the entries of Flux as they are"});
+            {".metadata.managedFields", "what cannot be read: " + to_string(before.error()), "the entries of Flux as they are"});
     return changes;
 }
 

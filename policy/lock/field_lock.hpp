@@ -16,6 +16,7 @@
 // is reset to the old one before admission, so it needs no exception.
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -37,9 +38,11 @@ struct FieldFindings {
 // additions; everything else is in `refused`.
 FieldFindings judge_fields(const kube::Review& review, const Additions& additions, const Limits& limits, std::size_t changes_max);
 
-// Of an UPDATE: any difference in Flux's entries in managedFields, even one that changes no value, and a field manager that takes
-// the name of one of Flux's. Entries that cannot be read are a difference.
-kube::Changes find_flux_entry_changes(const kube::Review& review);
+// Of an UPDATE: differences in Flux's entries in managedFields, even such that change no value, and a field manager that takes the
+// name of one of Flux's. Entries that cannot be read are a difference. Whoever changes a value that Git declares takes it out of
+// Flux's entry; where a lock lets him, `may_shrink` lets that pass, and nothing else.
+enum class FluxEntries : std::uint8_t { stay, may_shrink };
+kube::Changes find_flux_entry_changes(const kube::Review& review, FluxEntries entries, const Limits& limits);
 
 // Does Flux declare fields of this object? Also true if that cannot be read.
 bool is_declared_by_flux(kube::Json object);

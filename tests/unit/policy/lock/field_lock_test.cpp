@@ -477,7 +477,9 @@ TEST_CASE("on Flux's own objects and on Namespaces only allowed annotations pass
             request.name = "web";
             return judge(request, all).allowed;
         };
-        CHECK(passes(R"("note":"n")", R"("note":"m")"));
+        // The rule escape leaves people requests to reconcile, and nothing else, on Flux's own objects.
+        CHECK(passes(R"("note":"n")", R"("note":"m")") == !is_flux_group(row.group));
+        CHECK(passes(R"("note":"n")", R"("note":"n","reconcile.fluxcd.io/requestedAt":"1")"));
         CHECK(passes(R"("replicas":2,"s)", R"("replicas":2,"suspend":true,"s)") == !row.guarded);
         CHECK(passes(R"("labels":{)", R"("labels":{"control-plane":"true",)") == !row.guarded);
         CHECK(passes(R"("status":{"replicas":2})", R"("status":{"replicas":3})") == !row.guarded);
