@@ -1,3 +1,4 @@
+#include <chrono>
 #include <memory>
 
 #include <CLI/CLI.hpp>
@@ -27,7 +28,10 @@ int run_end(const Flags& flags) {
     const auto key = read_signer_key(flags.key);
     if (!key) return refuse(kCommand, to_string(key.error()));
     const policy::Grant& grant = file->grant;
-    const auto note = sign_note(policy::revocation_text({grant.name, policy::digest_of_text(file->text), grant.expires_at}), *key);
+    // To the second, and not before the grant.
+    const policy::Revocation revocation{grant.name, policy::digest_of_text(file->text),
+                                        std::chrono::ceil<std::chrono::seconds>(grant.expires_at)};
+    const auto note = sign_note(policy::revocation_text(revocation), *key);
     if (!note) return refuse(kCommand, to_string(note.error()));
     if (flags.format == "note") return write_out(kCommand, flags.out, *note);
     const auto map = config_map(config_map_name(grant.name), flags.namespace_name, file->note, *note);

@@ -218,7 +218,7 @@ TEST_CASE("grants that open nothing are told") {
         {"too long", ", breakGlass: {maxDuration: 1h59m}", times, nothing},
         {"no lock accepts any", "", times, nothing},
         {"no lock there", ", breakGlass: {maxDuration: 2h}", elsewhere, nothing},
-        {"ended", ", breakGlass: {maxDuration: 2h}", past, {"grant-expired p1.yaml:9:14 inc-4711"}},
+        {"ended", ", breakGlass: {maxDuration: 2h}", past, {"grant-expired p1.yaml:7:3 inc-4711"}},
     };
     for (const Row& row : rows) {
         INFO(row.name);
