@@ -12,6 +12,9 @@ Match decode_match(const kube::Node& node, const CompileOptions& options, Proble
 // apiGroups, apiVersions, resources and operations; the caller asks for the fields beside them and finishes the mapping.
 ResourceRule decode_resource_rule(Mapping& fields);
 
+// Somebody who is let through, so by whole names: patterns, and names that mean everybody, are problems.
+std::vector<Subject> decode_whole_subjects(Mapping& parent, std::string_view key);
+
 std::vector<Glob> decode_globs(Mapping& fields, std::string_view key);
 
 // An empty list of conditions would match everything, though it reads as if it matched nothing.

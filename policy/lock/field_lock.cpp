@@ -432,4 +432,12 @@ FieldFindings judge_fields(const kube::Review& review, const Additions& addition
     return findings;
 }
 
+bool leaves_flux_entries(const kube::Review& review) {
+    const auto entries = kube::read_managed_fields(review.old_object);
+    if (!entries) return false;
+    kube::Changes refused;
+    judge_ownership(review, of_flux(*entries), refused);
+    return refused.list.empty();
+}
+
 }  // namespace fluxgate::policy

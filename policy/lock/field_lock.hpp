@@ -37,4 +37,8 @@ struct FieldFindings {
 // additions; everything else is in `refused`.
 FieldFindings judge_fields(const kube::Review& review, const Additions& additions, const Limits& limits, std::size_t changes_max);
 
+// Does an UPDATE leave Flux's own entries in managedFields as they are, under a field manager that is not Flux's? Not if the
+// entries cannot be read.
+bool leaves_flux_entries(const kube::Review& review);
+
 }  // namespace fluxgate::policy

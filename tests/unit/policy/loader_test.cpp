@@ -147,8 +147,6 @@ TEST_CASE("each field of the schema that is not implemented is an error of its o
         {"resourceRules.resourceNames",
          match(R"(resourceRules: [{apiGroups: ["*"], resources: ["*"], operations: ["*"], resourceNames: [x]}])")},
         {"resourceRules.scope", match(R"(resourceRules: [{apiGroups: ["*"], resources: ["*"], operations: ["*"], scope: Namespaced}])")},
-        {"lock.learnUntil", lock("learnUntil: 2026-12-08T00:00:00Z")},
-        {"lock.allowances", lock("allowances: []")},
         {"lock.breakGlass", lock("breakGlass: {maxDuration: 4h}")},
         {"writer fluxgate", writer("fluxgate")},
         {"BreakGlass", kind("BreakGlass")},
