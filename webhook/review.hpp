@@ -46,6 +46,7 @@ struct Outcome {
     bool warned = false;   // something was found under Warn
     bool audited = false;  // … under Audit
     bool excused = false;  // a GuardException was needed
+    bool learned = false;  // passed only because a lock learns who writes
     bool patched = false;  // of /mutate: something was filled in
     std::string summary;   // "UPDATE deployments.apps production/web by alice: 2 violations"; empty when nothing was found
 };

@@ -50,6 +50,8 @@ RULES = {
         "{writers: [{name: aks-flux, serviceAccounts: [cluster-config/flux-applier]}, aks, cert-manager]}",
         "{writers: [flux], scope: fields, additions: {action: Warn, allow: ['.metadata.annotations[\"team.example.com/*\"]', .spec.replicas]}}",
         "{writers: [flux], scope: fields, additions: {action: Deny, allow: []}}",
+        "{writers: [flux], learnUntil: 2026-12-08T00:00:00Z, allowances: [{subjects: [{kind: Group, name: sre},"
+        " {kind: ServiceAccount, namespace: ops, name: runner}], actions: [restart, delete-pod, run-cronjob]}]}",
     ],
     "resources": [
         "{requests: [cpu, memory, nvidia.com/gpu, hugepages-2Mi], limits: [memory], min: {cpu: 10m}, max: {memory: 4Gi, cpu: 2},"
