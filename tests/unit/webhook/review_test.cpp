@@ -417,7 +417,7 @@ TEST_CASE("the command of an exec is recorded, refused or allowed, as one would 
     const Row rows[] = {
         {"words", {"ls", "-l", "/tmp"}, "ls -l /tmp"},
         {"words with spaces", {"sh", "-c", "cat /etc/passwd"}, R"(sh -c "cat /etc/passwd")"},
-        {"quotes and lines", {"echo", "a\"b", "c\nd", ""}, R"(echo "a\"b" "c\nd" "")"},
+        {"quotes and lines", {"echo", "a\"b", "c\nd", ""}, R"(echo "a\"b" "c\u000ad" "")"},
         {"a script", {"sh", script}, "sh " + script.substr(0, 1'021) + "..."},
         {"many words", json(std::vector<std::string>(5'000, "x")), ""},
         {"no command", nullptr, ""},
