@@ -44,7 +44,7 @@ std::size_t raw_bytes(const Record& record) {
          {&record.id,         &record.decision,      &record.write_class,  &record.error,    &record.operation,      &record.group,
           &record.version,    &record.resource,      &record.sub_resource, &record.kind,     &record.namespace_name, &record.name,
           &record.object_uid, &record.field_manager, &record.username,     &record.user_uid, &record.assurance,      &record.writer,
-          &record.owner,      &record.policy_set,    &record.cluster,      &record.replica}) {
+          &record.owner,      &record.policy_set,    &record.cluster,      &record.replica,  &record.command}) {
         bytes += text->size();
     }
     for (const std::string& group : record.groups) bytes += group.size() + kEach;
@@ -73,9 +73,9 @@ void truncate(Record& record) {
     if (record.details.size() > 20) record.details.resize(20);
     for (std::string& detail : record.details) detail.resize(std::min(detail.size(), std::size_t{256}));
     // Measured as JSON, in which a character can have six bytes.
-    for (std::string* text :
-         {&record.username, &record.user_uid, &record.name, &record.namespace_name, &record.object_uid, &record.field_manager,
-          &record.owner, &record.error, &record.kind, &record.group, &record.version, &record.resource, &record.sub_resource}) {
+    for (std::string* text : {&record.username, &record.user_uid, &record.name, &record.namespace_name, &record.object_uid,
+                              &record.field_manager, &record.owner, &record.error, &record.kind, &record.group, &record.version,
+                              &record.resource, &record.sub_resource, &record.command}) {
         if (dump(ordered_json(*text)).size() <= kTextBytesMax) continue;
         std::size_t end = std::min(text->size(), kTextBytesMax / 6);
         while (end > 0 && (static_cast<unsigned char>((*text)[end]) & 0xc0) == 0x80) --end;
@@ -114,6 +114,7 @@ std::string to_json(const Record& record, std::uint64_t sequence) {
     put(request, "objectUid", record.object_uid);
     if (record.dry_run) request["dryRun"] = true;
     put(request, "fieldManager", record.field_manager);
+    put(request, "command", record.command);
 
     ordered_json user{{"username", record.username}};
     put(user, "uid", record.user_uid);

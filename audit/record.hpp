@@ -59,6 +59,7 @@ struct Record {
     std::string object_uid;
     bool dry_run = false;
     std::string field_manager;  // a hint: set by the client
+    std::string command{};      // of a CONNECT that runs one: words with spaces in quotes, cut at 1 KiB
 
     std::string username;
     std::string user_uid;

@@ -10,41 +10,66 @@ namespace fluxgate::audit {
 
 namespace {
 
-Result<void> verify_file(const std::filesystem::path& path, VerifiedLog& log) {
+Result<std::vector<std::filesystem::path>> record_files(const std::filesystem::path& directory) {
+    std::vector<std::filesystem::path> paths;
+    std::error_code error;
+    for (std::filesystem::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
+        const std::string name = entry->path().filename().string();
+        if (name.starts_with("records-") && name.ends_with(".jsonl")) paths.push_back(entry->path());
+    }
+    if (error) return fail(Errc::io, "cannot list the audit directory: " + error.message(), directory.string());
+    std::sort(paths.begin(), paths.end());
+    return paths;
+}
+
+Result<void> read_file(const std::filesystem::path& path, const UseLine& use, std::vector<std::string>& torn_tails) {
     std::ifstream stream(path, std::ios::binary);
     if (!stream) return fail(Errc::io, "cannot read the file", path.string());
     std::string line;
     for (std::uint64_t number = 1; std::getline(stream, line); ++number) {
         if (stream.eof()) {
-            log.torn_tails.push_back(path.filename().string());
+            torn_tails.push_back(path.filename().string());
             return {};
         }
-        const std::string where = fmt::format("{}:{}", path.filename().string(), number);
-        auto record = parse_line(line);
-        if (!record) return fail(record.error().code, record.error().message, where);
-        if (log.records > 0 && record->sequence != log.last_sequence + 1) {
-            return fail(Errc::contradictory,
-                        fmt::format("sequence {} follows {}: records are missing or repeated", record->sequence, log.last_sequence), where);
-        }
-        if (log.records++ == 0) log.first_sequence = record->sequence;
-        log.last_sequence = record->sequence;
-        ++(record->decision == "denied" ? log.denied : log.allowed);
-        log.lines.push_back(std::move(*record));
+        if (auto used = use(line, fmt::format("{}:{}", path.filename().string(), number)); !used) return used;
     }
     // A read that fails looks like the end of the file.
     if (stream.bad()) return fail(Errc::io, "cannot read the file to its end", path.string());
     return {};
 }
 
+Result<void> verify_line(std::string_view line, const std::string& where, VerifiedLog& log) {
+    auto record = parse_line(line);
+    if (!record) return fail(record.error().code, record.error().message, where);
+    if (log.records > 0 && record->sequence != log.last_sequence + 1) {
+        return fail(Errc::contradictory,
+                    fmt::format("sequence {} follows {}: records are missing or repeated", record->sequence, log.last_sequence), where);
+    }
+    if (log.records++ == 0) log.first_sequence = record->sequence;
+    log.last_sequence = record->sequence;
+    ++(record->decision == "denied" ? log.denied : log.allowed);
+    log.lines.push_back(std::move(*record));
+    return {};
+}
+
 }  // namespace
 
-Result<VerifiedLog> verify_log(const std::filesystem::path& directory) {
+Result<std::vector<std::string>> each_record_line(const std::filesystem::path& directory, const UseLine& use) {
     const auto paths = record_files(directory);
     if (!paths) return tl::unexpected(paths.error());
-    VerifiedLog log;
+    std::vector<std::string> torn_tails;
     for (const auto& path : *paths) {
-        if (auto verified = verify_file(path, log); !verified) return tl::unexpected(verified.error());
+        if (auto read = read_file(path, use, torn_tails); !read) return tl::unexpected(read.error());
     }
+    return torn_tails;
+}
+
+Result<VerifiedLog> verify_log(const std::filesystem::path& directory) {
+    VerifiedLog log;
+    auto torn_tails =
+        each_record_line(directory, [&](std::string_view line, const std::string& where) { return verify_line(line, where, log); });
+    if (!torn_tails) return tl::unexpected(torn_tails.error());
+    log.torn_tails = *std::move(torn_tails);
     return log;
 }
 

@@ -79,6 +79,7 @@ Result<std::unique_ptr<Serving>> Serving::start(ServingOptions options, std::sha
     serving->watch_cluster();
     if (auto started = serving->start_servers(); !started) return tl::unexpected(started.error());
     serving->announce_exceptions(serving->clock_.now());
+    serving->announce_learning(serving->clock_.now());
     if (serving->options_.policy_folder) {
         serving->policy_watch_ = std::jthread([raw = serving.get()](const std::stop_token& stop) { raw->watch_policies(stop); });
     }
@@ -219,6 +220,7 @@ void Serving::watch_policies(const std::stop_token& stop) {
         }
         announce_exceptions(now);
         if (snapshots_) snapshots_->announce();
+        announce_learning(now);
     }
 }
 
@@ -277,6 +279,21 @@ void Serving::announce_exceptions(WallTime now) {
         log_.write(LogLevel::warn, over ? "an exception has ended and has no effect; remove it" : "an exception ends soon",
                    {{"exception", exception.name}, {"ticket", exception.ticket}, {"expiresAt", format_rfc3339(exception.expires_at)}});
     }
+}
+
+// Who is refused is less while a lock learns, so each such interval is a record of its own.
+void Serving::announce_learning(WallTime now) {
+    std::vector<policy::LearningLock> learning = policy::learning_at(*policies_.load(), now);
+    policy::LearningChange change = policy::compare_learning(learning_, learning);
+    learning_ = std::move(learning);
+    metrics_.set_learning(!learning_.empty());
+    const auto tell = [&](const char* event, const char* text, std::vector<std::string>&& locks) {
+        if (locks.empty()) return;
+        log_.write(LogLevel::warn, text, {{"locks", fmt::format("{}", fmt::join(locks, ", "))}});
+        record_event(event, std::move(locks));
+    };
+    tell("learn-ended", "locks have ended to learn who writes", std::move(change.ended));
+    tell("learn-begun", "locks learn who writes: service accounts and system users pass", std::move(change.begun));
 }
 
 void Serving::drain() {

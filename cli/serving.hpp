@@ -19,6 +19,7 @@
 #include "cli/log.hpp"
 #include "http/server.hpp"
 #include "kube/client/config.hpp"
+#include "policy/lock/learning.hpp"
 #include "policy/policy_folder.hpp"
 #include "webhook/handler.hpp"
 
@@ -78,6 +79,7 @@ private:
     void take(policy::PolicyFolder::Change change);
     void record_event(std::string event, std::vector<std::string> details);
     void announce_exceptions(WallTime now);
+    void announce_learning(WallTime now);
 
     ServingOptions options_;
     Log& log_;
@@ -94,6 +96,7 @@ private:
     std::unique_ptr<http::Server> health_;
     std::unique_ptr<http::Server> metrics_server_;
     std::optional<WallTime> exceptions_announced_;  // when their ends were logged last
+    std::vector<policy::LearningLock> learning_;    // as the log of records knows it
     std::jthread policy_watch_;
 };
 

@@ -9,6 +9,7 @@
 #include "kube/path.hpp"
 #include "policy/decode_match.hpp"
 #include "policy/decode_policy.hpp"
+#include "policy/rules/fields.hpp"
 
 namespace fluxgate::policy {
 
@@ -91,9 +92,9 @@ Grant decode_grant(const kube::Node& root, Problems& problems) {
     if (!spec) return grant;
 
     Mapping fields(*spec, "spec", problems);
-    grant.subjects = decode_named_subjects(fields, "subjects");
-    if (grant.subjects.size() > kSubjectsMax)
-        fields.problem("subjects", fmt::format("has {} items; at most {} are read", grant.subjects.size(), kSubjectsMax));
+    fields.required("subjects", "a list such as [{kind: User, name: alice@example.com}]");
+    refuse_empty_list(fields, "subjects", "names nobody");
+    if (!refuse_longer_list(fields, "subjects", kSubjectsMax)) grant.subjects = decode_whole_subjects(fields, "subjects");
     if (const kube::Node* match = fields.required("match", "a mapping with namespaces and resourceRules"))
         grant.match = decode_grant_match(*match, problems);
     grant.ticket = required_line(fields, "ticket", kLineBytesMax);

@@ -107,31 +107,60 @@ std::optional<Glob> decode_subject_name(Mapping& fields, std::string_view key) {
     return std::move(*glob);
 }
 
+std::optional<Subject> decode_subject(const kube::Node& item, const std::string& what, Problems& problems) {
+    Mapping fields(item, what, problems);
+    std::optional<std::size_t> kind;
+    if (const kube::Node* node = fields.required("kind", "User, Group or ServiceAccount")) {
+        kind = one_of(*node, fields.name_of("kind"), {"User", "Group", "ServiceAccount"}, problems);
+    }
+    auto name = decode_subject_name(fields, "name");
+    std::optional<Glob> namespace_name;
+    if (kind == 2)
+        namespace_name = decode_subject_name(fields, "namespace");
+    else if (fields.field("namespace"))
+        fields.problem("namespace", "only a ServiceAccount is in a namespace");
+    fields.finish();
+    if (!kind || !name || (kind == 2 && !namespace_name)) return std::nullopt;
+    return Subject{static_cast<Subject::Kind>(*kind), std::move(*name), std::move(namespace_name)};
+}
+
 std::vector<Subject> decode_subjects(Mapping& parent, std::string_view key) {
     std::vector<Subject> subjects;
     parent.each(key, [&](const kube::Node& item, const std::string& what) {
-        Mapping fields(item, what, parent.problems());
-        std::optional<std::size_t> kind;
-        if (const kube::Node* node = fields.required("kind", "User, Group or ServiceAccount")) {
-            kind = one_of(*node, fields.name_of("kind"), {"User", "Group", "ServiceAccount"}, parent.problems());
-        }
-        auto name = decode_subject_name(fields, "name");
-        std::optional<Glob> namespace_name;
-        if (kind == 2)
-            namespace_name = decode_subject_name(fields, "namespace");
-        else if (fields.field("namespace"))
-            fields.problem("namespace", "only a ServiceAccount is in a namespace");
-        fields.finish();
-        if (!kind || !name || (kind == 2 && !namespace_name)) return;
-        subjects.push_back(Subject{static_cast<Subject::Kind>(*kind), std::move(*name), std::move(namespace_name)});
+        if (auto subject = decode_subject(item, what, parent.problems())) subjects.push_back(std::move(*subject));
     });
     return subjects;
+}
+
+bool means_everybody(const Subject& subject) {
+    constexpr std::array<std::string_view, 4> kEverybody{"system:authenticated", "system:unauthenticated", "system:serviceaccounts",
+                                                         "system:anonymous"};
+    return std::find(kEverybody.begin(), kEverybody.end(), subject.name.text()) != kEverybody.end();
 }
 
 static_assert(static_cast<int>(Subject::Kind::user) == 0 && static_cast<int>(Subject::Kind::service_account) == 2,
               "decode_subjects counts on this order");
 
 }  // namespace
+
+std::vector<Subject> decode_whole_subjects(Mapping& parent, std::string_view key) {
+    std::vector<Subject> subjects;
+    parent.each(key, [&](const kube::Node& item, const std::string& what) {
+        auto subject = decode_subject(item, what, parent.problems());
+        if (!subject) return;
+        const auto has_star = [](const Glob& name) { return name.text().find('*') != std::string::npos; };
+        const auto refuse = [&](std::string_view why) {
+            parent.problems().add(Errc::invalid_policy, item.position(), fmt::format("{}.name: {}", what, why));
+        };
+        if (has_star(subject->name) || (subject->namespace_name && has_star(*subject->namespace_name)))
+            refuse("is a pattern; here everybody is named whole, so that a name made up later is nobody");
+        else if (means_everybody(*subject))
+            refuse(fmt::format("{} means everybody; name a group of some", subject->name.text()));
+        else
+            subjects.push_back(std::move(*subject));
+    });
+    return subjects;
+}
 
 ResourceRule decode_resource_rule(Mapping& fields) {
     const auto required_list = [&](std::string_view name, bool (*good)(std::string_view), std::string_view expected) {
@@ -166,26 +195,6 @@ std::vector<ResourceRule> decode_resource_rules(Mapping& fields, std::string_vie
         rules.push_back(std::move(rule));
     });
     return rules;
-}
-
-std::vector<Subject> decode_named_subjects(Mapping& fields, std::string_view key) {
-    constexpr std::array<std::string_view, 4> kEverybody{"system:authenticated", "system:unauthenticated", "system:anonymous",
-                                                         "system:serviceaccounts"};
-    fields.required(key, "a list such as [{kind: User, name: alice@example.com}]");
-    std::vector<Subject> subjects = decode_subjects(fields, key);
-    for (const Subject& subject : subjects) {
-        const std::string& name = subject.name.text();
-        const bool pattern = name.find('*') != std::string::npos ||
-                             (subject.namespace_name && subject.namespace_name->text().find('*') != std::string::npos);
-        if (pattern)
-            fields.problem(
-                key, fmt::format("{} is a pattern; whole names only, because a pattern grows with every new account", kube::quoted(name)));
-        else if (std::find(kEverybody.begin(), kEverybody.end(), name) != kEverybody.end())
-            fields.problem(key, fmt::format("{} means everybody; name people, or a group of them", name));
-    }
-    const kube::Node* list = fields.field(key);
-    if (list && list->kind() == kube::Node::Kind::sequence && list->items().empty()) fields.problem(key, "names nobody");
-    return subjects;
 }
 
 std::vector<Glob> decode_globs(Mapping& fields, std::string_view key) {

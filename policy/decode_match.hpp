@@ -12,11 +12,10 @@ Match decode_match(const kube::Node& node, const CompileOptions& options, Proble
 // apiGroups, apiVersions, resources and operations; the caller asks for the fields beside them and finishes the mapping.
 ResourceRule decode_resource_rule(Mapping& fields);
 
-// Who is let past a lock: whole names, because a pattern grows with every new account; and nobody's name that means everybody. At
-// least one.
-std::vector<Subject> decode_named_subjects(Mapping& fields, std::string_view key);
-
 std::vector<ResourceRule> decode_resource_rules(Mapping& fields, std::string_view key);
+
+// Somebody who is let through, so by whole names: patterns, and names that mean everybody, are problems.
+std::vector<Subject> decode_whole_subjects(Mapping& parent, std::string_view key);
 
 std::vector<Glob> decode_globs(Mapping& fields, std::string_view key);
 

@@ -223,16 +223,18 @@ private:
         if (aside.count() == 0) return looked(Look::undeclared);
         // What would pass anyway uses up no grant.
         const bool denies = findings.denies() && !aside.only_warns();
-        const DayTwoWork work = lock.allowances.empty() || !denies ? DayTwoWork{} : recognise_day_two_work(review_, context_);
-        if (work.action && is_allowed(lock.allowances, review_.user, *work.action)) {
-            verdict_.allowance = to_string(*work.action);
-            return looked(Look::allowance);
-        }
+        std::string no_allowance;
         std::string no_grant;
+        if (denies) {
+            if (const auto action = find_allowance(lock.allowances, review_, context_, no_allowance)) {
+                verdict_.allowance = to_string(*action);
+                return looked(Look::allowance);
+            }
+        }
         if (denies && lock.break_glass) {
             if (const Grant* grant = find_grant(review_, *lock.break_glass, set_.grants, context_, no_grant)) return use(*grant);
         }
-        if (denies && lock.learn_until && context_.now < *lock.learn_until && is_no_person(review_.user)) {
+        if (denies && lock.learn_until && context_.now < *lock.learn_until && is_no_person(review_.user, verdict_.assurance)) {
             verdict_.learned = true;
             warn_of_learning(*lock.learn_until);
             return looked(Look::learning);
@@ -243,8 +245,8 @@ private:
             warn_of_the_real_thing(would_be);
             return looked(Look::dry_run);
         }
-        for (const std::string& hint : {work.hint, no_grant}) {
-            if (!hint.empty()) hints_.push_back(hint);
+        for (const std::string& hint : {no_allowance, no_grant}) {
+            if (!hint.empty() && std::find(hints_.begin(), hints_.end(), hint) == hints_.end()) hints_.push_back(hint);
         }
         findings.take(std::move(would_be), aside);
     }
@@ -369,11 +371,15 @@ private:
             verdict_.write_class = WriteClass::routine;
         else if (lock_.matched)
             verdict_.write_class = WriteClass::exceptional;
-        if (verdict_.allowed) return;
-        // What did not happen was not let through by anything.
+        if (verdict_.allowed && verdict_.effective) return;
+        // What does not happen, refused or as a dry run, is not let through by anything and uses nothing up.
         verdict_.grants.clear();
         verdict_.allowance = {};
         verdict_.learned = false;
+        if (verdict_.allowed) return;
+        // First what would have let it pass: it is about this very request, and a long guidance is cut at its end.
+        if (!verdict_.guidance.empty()) hints_.push_back(std::move(verdict_.guidance));
+        verdict_.guidance.clear();
         for (const std::string& hint : hints_) verdict_.guidance += (verdict_.guidance.empty() ? "" : " ") + hint;
     }
 

@@ -137,7 +137,8 @@ std::string why(const RuleTrace& trace, const kube::Review& review, const Verdic
         case Look::ends_delete: return "deletes what is being deleted already";
         case Look::undeclared: return "changes nothing that Git declares, and only what additions.allow names";
         case Look::dry_run: return "a dry run, which changes nothing: the real thing would be refused";
-        case Look::allowance: return fmt::format("day-2 work that the lock allows the caller: {}", verdict.allowance);
+        case Look::allowance:  // which, is told only of what happens
+            return fmt::format("day-2 work that the lock allows the caller{}{}", verdict.allowance.empty() ? "" : ": ", verdict.allowance);
         case Look::grant: return "opened by a break-glass grant";
         case Look::by_signature: return "a signed grant is offered: its signature decides, whoever writes it";
         case Look::learning: return "the lock still learns who writes, and this is no person";

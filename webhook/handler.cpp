@@ -88,6 +88,7 @@ void AdmissionHandler::answer(Question question, const http::Request& request, h
         return;
     }
     parts_.metrics.count_findings(outcome.warned, outcome.audited, outcome.excused);
+    if (outcome.learned) parts_.metrics.count_learned();
     const auto arrived = request.arrived;
     // A reply that comes after the deadline finds the fallback sent, which is the answer without a record.
     const auto send = [this, arrived](http::Reply& to, Outcome& sent, bool kept) {

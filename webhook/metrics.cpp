@@ -138,6 +138,16 @@ struct Metrics::Impl {
     prometheus::Gauge& exceptions_active = exceptions.Add({{"state", "active"}});
     prometheus::Gauge& exceptions_expiring = exceptions.Add({{"state", "expiring"}});
     prometheus::Gauge& exceptions_expired = exceptions.Add({{"state", "expired"}});
+    prometheus::Gauge& learning = prometheus::BuildGauge()
+                                      .Name("fluxgate_learning")
+                                      .Help("1 while a lock learns who writes and so refuses people only.")
+                                      .Register(registry)
+                                      .Add({});
+    prometheus::Counter& learned = prometheus::BuildCounter()
+                                       .Name("fluxgate_admission_learned_total")
+                                       .Help("Writes that passed only because a lock learns who writes.")
+                                       .Register(registry)
+                                       .Add({});
     prometheus::Family<prometheus::Counter>& findings =
         prometheus::BuildCounter()
             .Name("fluxgate_admission_findings_total")
@@ -224,6 +234,9 @@ void Metrics::set_exceptions(const policy::ExceptionCounts& counts) {
     impl_->exceptions_expiring.Set(static_cast<double>(counts.expiring));
     impl_->exceptions_expired.Set(static_cast<double>(counts.expired));
 }
+
+void Metrics::set_learning(bool learning) { impl_->learning.Set(learning ? 1 : 0); }
+void Metrics::count_learned() { impl_->learned.Increment(); }
 
 void Metrics::set_certificate_expiry(WallTime not_after) {
     impl_->certificate_expiry.Set(

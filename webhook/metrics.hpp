@@ -26,6 +26,7 @@ public:
     void count_review(bool allowed, policy::WriteClass write_class, const std::string& error, std::chrono::nanoseconds duration);
     // What a review was let through with, or denied with besides.
     void count_findings(bool warned, bool audited, bool excused);
+    void count_learned();  // a write that passed only because a lock learns who writes
     void count_mutation(bool patched);
     void count_record(bool durable);
     void count_http_event(http::Event::Kind kind);
@@ -34,6 +35,7 @@ public:
     // A look at the policy folder that found something new; false: it does not compile, and the set in force is not it.
     void count_policy_reload(bool good);
     void set_exceptions(const policy::ExceptionCounts& counts);
+    void set_learning(bool learning);
     void set_certificate_expiry(WallTime not_after);
     void set_audit_available(bool available);
     void set_draining();

@@ -7,12 +7,29 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "kube/path.hpp"
 #include "policy/mutate.hpp"
 #include "webhook/answer.hpp"
 
 namespace fluxgate::webhook {
 
 namespace {
+
+// What `kubectl exec` runs, as one would type it; cut, so that a script does not fill the log.
+std::string command_of(const kube::Review& review) {
+    constexpr std::size_t kCommandBytesMax = 1'024;
+    std::string command;
+    if (review.operation != kube::Operation::connect) return command;
+    review.object["command"].each_item([&](kube::Json item) {
+        if (command.size() > kCommandBytesMax) return;
+        const std::string_view word = item.text().substr(0, kCommandBytesMax);
+        const bool plain = !word.empty() && word.find_first_of(" \t\r\n\"'\\") == std::string_view::npos;
+        if (!command.empty()) command += ' ';
+        command += plain ? std::string(word) : kube::quoted(word);
+    });
+    if (command.size() > kCommandBytesMax) command.replace(kCommandBytesMax, std::string::npos, "...");
+    return command;
+}
 
 audit::Record make_record(const kube::Review& review, const policy::Verdict& verdict, const policy::PolicySet& set, const Origin& origin,
                           WallTime now) {
@@ -34,6 +51,7 @@ audit::Record make_record(const kube::Review& review, const policy::Verdict& ver
     record.object_uid = review.newest()["metadata"]["uid"].text();
     record.dry_run = review.dry_run;
     record.field_manager = review.field_manager;
+    record.command = command_of(review);
 
     record.username = review.user.username;
     record.user_uid = review.user.uid;
@@ -188,6 +206,7 @@ Outcome Reviewer::judge_or_throw(std::string_view body, const policy::PolicySet&
         outcome.audited = outcome.audited || violation.action == policy::Action::audit;
     }
     outcome.excused = !verdict.exceptions.empty();
+    outcome.learned = verdict.learned;
     if (outcome.promise != Promise::none) outcome.record = make_record(*review, verdict, set, origin_, context.now);
     if (verdict.allowed && verdict.effective) outcome.grants = verdict.grants;
     if (!verdict.violations.empty() || !verdict.exceptions.empty() || !verdict.grants.empty() || verdict.error)

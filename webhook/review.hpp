@@ -48,6 +48,7 @@ struct Outcome {
     bool excused = false;  // a GuardException was needed
     // Of a write that is let through and is no dry run: to be counted before it is recorded (GrantUses::take).
     std::vector<policy::UsedGrant> grants;
+    bool learned = false;  // passed only because a lock learns who writes
     bool patched = false;  // of /mutate: something was filled in
     std::string summary;   // "UPDATE deployments.apps production/web by alice: 2 violations"; empty when nothing was found
 };

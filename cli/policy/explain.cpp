@@ -16,6 +16,7 @@
 #include "cli/output/result_json.hpp"
 #include "cli/output/text.hpp"
 #include "cli/policies.hpp"
+#include "cli/policy/learned.hpp"
 #include "cli/policy/policy_source.hpp"
 #include "policy/lock/built_in_writers.hpp"
 #include "policy/lock/writers_text.hpp"
@@ -32,6 +33,7 @@ struct Flags {
     std::string format = "text";
     std::string object;
     bool writers = false;
+    std::string learned;  // a folder of records
     unsigned exception_horizon_days = 180;
 };
 
@@ -279,8 +281,23 @@ int print_writers(const Flags& flags) {
     return kClean;
 }
 
+int print_learned(const Flags& flags) {
+    std::shared_ptr<const policy::PolicySet> set;
+    if (!flags.policies.empty()) {
+        auto source = require_policy_source(flags.policies, std::chrono::days(flags.exception_horizon_days), "policy explain");
+        if (!source) return kCouldNotEvaluate;
+        set = std::move(source->set);
+    }
+    const auto learned = LearnedWriters::read(flags.learned);
+    if (!learned) return refuse(to_string(learned.error()));
+    const auto proposals = learned->propose(set.get());
+    std::cout << (flags.format == "json" ? to_json(proposals, *learned, set.get()) : to_text(proposals, *learned, set.get()));
+    return kClean;
+}
+
 int explain(const Flags& flags) {
     std::ios::sync_with_stdio(false);
+    if (!flags.learned.empty()) return print_learned(flags);
     if (flags.writers) return print_writers(flags);
     if (flags.policies.empty()) return refuse("--policies is required");
     const auto source = require_policy_source(flags.policies, std::chrono::days(flags.exception_horizon_days), "policy explain");
@@ -299,6 +316,8 @@ void add_policy_explain(CLI::App& policy, Run& run) {
     command->add_option("-o,--output", flags->format, "output format")->capture_default_str()->check(CLI::IsMember({"text", "json"}));
     command->add_flag("--writers", flags->writers,
                       "print the built-in writer profiles of locks as YAML instead; with --policies those that its locks name");
+    command->add_option("--learned", flags->learned,
+                        "folder of records: print the writer profiles that locks with learnUntil have learned instead");
     command->add_option("--exception-horizon", flags->exception_horizon_days, "GuardExceptions end at most this far ahead")
         ->transform(CLI::Validator(check_days, "DAYS"))
         ->default_str("180d");
@@ -310,6 +329,7 @@ void add_policy_explain(CLI::App& policy, Run& run) {
         "  fluxgate policy explain --policies policies/ --reviews denied.jsonl\n"
         "  fluxgate policy explain --policies policies/ web.yaml --as alice@example.com --as-group devs --operation UPDATE\n"
         "  fluxgate policy explain --writers\n"
+        "  fluxgate policy explain --learned audit/ --policies policies/ > learned.yaml\n"
         "Exits 0 if all is allowed, 1 if something is denied, 2 if something could not be read or there is nothing to explain.");
     command->callback([flags, &run] { run = [flags] { return explain(*flags); }; });
 }

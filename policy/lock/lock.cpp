@@ -6,9 +6,11 @@
 
 #include "kube/object_changes.hpp"
 #include "kube/path.hpp"
+#include "policy/decode_policy.hpp"
 #include "policy/lock/assurance.hpp"
 #include "policy/lock/field_lock.hpp"
 #include "policy/lock/subresources.hpp"
+#include "policy/rules/fields.hpp"
 
 namespace fluxgate::policy {
 
@@ -41,19 +43,10 @@ bool is_account_name(std::string_view text, std::size_t bytes_max, bool dots) {
 constexpr std::size_t kWritersMax = 100;
 constexpr std::size_t kAccountsMax = 1'000;
 
-// More items than that are refused before they are looked at.
-bool refuse_if_longer(Mapping& fields, std::string_view key, std::size_t items_max) {
-    const kube::Node* list = fields.field(key);
-    if (!list || list->items().size() <= items_max) return false;
-    fields.problems().add(Errc::too_large, list->position(),
-                          fmt::format("{}: has {} items; at most {} are read", fields.name_of(key), list->items().size(), items_max));
-    return true;
-}
-
 std::vector<WriterAccount> decode_accounts(Mapping& fields) {
     std::vector<WriterAccount> accounts;
     fields.required("serviceAccounts", "a list such as [cluster-config/flux-applier]");
-    if (refuse_if_longer(fields, "serviceAccounts", kAccountsMax)) return accounts;
+    if (refuse_longer_list(fields, "serviceAccounts", kAccountsMax)) return accounts;
     fields.each("serviceAccounts", [&](const kube::Node& item, const std::string& what) {
         const std::string_view text = item.text();
         const std::size_t slash = std::min(text.find('/'), text.size());
@@ -118,7 +111,7 @@ void decode_writer(const kube::Node& item, const std::string& what, Problems& pr
 LockRule LockRule::decode(Mapping& fields) {
     LockRule rule;
     fields.required("writers", "a list of writer profiles such as [flux, kubernetes]");
-    if (!refuse_if_longer(fields, "writers", kWritersMax)) {
+    if (!refuse_longer_list(fields, "writers", kWritersMax)) {
         fields.each("writers", [&](const kube::Node& item, const std::string& what) {
             decode_writer(item, what, fields.problems(), rule.references);
         });
@@ -136,7 +129,8 @@ LockRule LockRule::decode(Mapping& fields) {
         if (!by_fields) fields.problem("additions", "additions need scope: fields; with scope: object every change is refused");
         rule.fields = std::move(decoded);
     }
-    for (const std::string_view key : {"learnUntil", "allowances"}) fields.not_implemented(key);
+    rule.learn_until = decode_time(fields, "learnUntil");
+    rule.allowances = decode_allowances(fields);
     if (const kube::Node* break_glass = fields.field("breakGlass")) {
         Mapping mapping(*break_glass, fields.name_of("breakGlass"), fields.problems());
         rule.break_glass = BreakGlassTerms::decode(mapping);
@@ -210,7 +204,11 @@ bool could_be_a_look_alike(const WriterMatch& match, Assurance assurance) {
     return match && assurance == Assurance::impersonated && !match.identity->set_right_again;
 }
 
-bool is_no_person(const kube::UserInfo& user) { return user.username.starts_with("system:"); }
+bool is_no_person(const kube::UserInfo& user, Assurance assurance) {
+    if (user.in_group("system:masters") || user.username == "system:admin") return false;
+    if (user.username.starts_with("system:serviceaccount:")) return satisfies(assurance, Assurance::token);
+    return user.username.starts_with("system:") && assurance == Assurance::certificate;
+}
 
 bool finishes_a_delete(const kube::Review& review) {
     return review.operation == kube::Operation::remove && review.sub_resource.empty() &&

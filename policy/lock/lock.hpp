@@ -76,8 +76,10 @@ struct LockRule {
 // Is a write with this proof accepted only because its profile accepts what a look-alike has as well?
 bool could_be_a_look_alike(const WriterMatch& match, Assurance assurance);
 
-// Service accounts and `system:` users: who a learning lock lets pass. People are never learned.
-bool is_no_person(const kube::UserInfo& user);
+// Who a learning lock lets pass: a service account with a token of its own, a `system:` user with a certificate. People are never
+// learned, nor who may be one: whoever impersonates, a certificate in an account's name, and system:masters, whose certificates
+// are handed to administrators.
+bool is_no_person(const kube::UserInfo& user, Assurance assurance);
 
 // DELETE of an object that carries a deletionTimestamp.
 bool finishes_a_delete(const kube::Review& review);

@@ -54,6 +54,14 @@ void refuse_empty_list(Mapping& fields, std::string_view key, std::string_view m
         fields.problem(key, fmt::format("is an empty list, which {}", meaning));
 }
 
+bool refuse_longer_list(Mapping& fields, std::string_view key, std::size_t items_max) {
+    const kube::Node* list = fields.field(key);
+    if (!list || list->items().size() <= items_max) return false;
+    fields.problems().add(Errc::too_large, list->position(),
+                          fmt::format("{}: has {} items; at most {} are read", fields.name_of(key), list->items().size(), items_max));
+    return true;
+}
+
 void DemandCheck::require(bool demands_something, std::string_view message) const {
     if (demands_something || fields_.problems().count() > problems_before_) return;
     fields_.problems().add(Errc::invalid_policy, fields_.position(), std::string(message));

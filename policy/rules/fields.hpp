@@ -25,6 +25,9 @@ std::vector<std::string> decode_texts(Mapping& fields, std::string_view key);
 // A list that is there must have items. `meaning` ends the sentence: "is an empty list, which …".
 void refuse_empty_list(Mapping& fields, std::string_view key, std::string_view meaning);
 
+// True if a list has more than `items_max` items: a problem, and it must not be looked at.
+bool refuse_longer_list(Mapping& fields, std::string_view key, std::size_t items_max);
+
 // Reports a rule that demands nothing, unless it has problems that may be the cause.
 class DemandCheck {
 public:

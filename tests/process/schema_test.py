@@ -52,6 +52,8 @@ RULES = {
         "{writers: [flux], scope: fields, additions: {action: Deny, allow: []}}",
         '{writers: [flux], breakGlass: {maxDuration: 1h30m, approverKeys: ["PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"]}}',
         "{writers: [flux], breakGlass: {maxDuration: 24h, approverKeys: []}}",
+        "{writers: [flux], learnUntil: 2026-12-08T00:00:00Z, allowances: [{subjects: [{kind: Group, name: sre},"
+        " {kind: ServiceAccount, namespace: ops, name: runner}], actions: [restart, delete-pod, run-cronjob]}]}",
     ],
     "resources": [
         "{requests: [cpu, memory, nvidia.com/gpu, hugepages-2Mi], limits: [memory], min: {cpu: 10m}, max: {memory: 4Gi, cpu: 2},"

@@ -137,15 +137,12 @@ TEST_CASE("each field of the schema that is not implemented is an error of its o
         return sample::policy("  " + std::string(line) + "\n  rules: [{name: r, lock: {writers: [flux]}}]\n");
     };
     const auto match = [&](std::string_view field) { return spec("match: {" + std::string(field) + "}"); };
-    const auto lock = [](std::string_view field) { return sample::rule("lock: {writers: [flux], " + std::string(field) + "}"); };
     const auto writer = [](std::string_view name) { return sample::rule("lock: {writers: [" + std::string(name) + "]}"); };
     const Row rows[] = {
         {"match.namespaceSelector", match("namespaceSelector: {matchLabels: {env: production}}")},
         {"resourceRules.resourceNames",
          match(R"(resourceRules: [{apiGroups: ["*"], resources: ["*"], operations: ["*"], resourceNames: [x]}])")},
         {"resourceRules.scope", match(R"(resourceRules: [{apiGroups: ["*"], resources: ["*"], operations: ["*"], scope: Namespaced}])")},
-        {"lock.learnUntil", lock("learnUntil: 2026-12-08T00:00:00Z")},
-        {"lock.allowances", lock("allowances: []")},
         {"writer fluxgate", writer("fluxgate")},
     };
     for (const Row& row : rows) {

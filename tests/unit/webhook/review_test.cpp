@@ -406,3 +406,65 @@ TEST_CASE("a writer's write that passes by an exception is recorded with its nam
     const Outcome expired = reviewer.judge(kube::with_slack(review.dump()), *set, {.now = kNow});
     CHECK_FALSE(expired.allowed);
 }
+
+TEST_CASE("the command of an exec is recorded, refused or allowed, as one would type it") {
+    struct Row {
+        const char* name;
+        json command;
+        std::string recorded;
+    };
+    const std::string script(3'000, 'x');
+    const Row rows[] = {
+        {"words", {"ls", "-l", "/tmp"}, "ls -l /tmp"},
+        {"words with spaces", {"sh", "-c", "cat /etc/passwd"}, R"(sh -c "cat /etc/passwd")"},
+        {"quotes and lines", {"echo", "a\"b", "c\nd", ""}, R"(echo "a\"b" "c\u000ad" "")"},
+        {"a script", {"sh", script}, "sh " + script.substr(0, 1'021) + "..."},
+        {"many words", json(std::vector<std::string>(5'000, "x")), ""},
+        {"no command", nullptr, ""},
+        {"what is no list", "ls", ""},
+    };
+    const auto locked = compile(
+        "apiVersion: fluxgate.dev/v1alpha1\nkind: GuardPolicy\nmetadata: {name: p}\nspec:\n  rules:\n"
+        "  - {name: r, lock: {writers: [flux], allowances: [{subjects: [{kind: Group, name: sre}], actions: [exec]}]}}\n");
+    for (const Row& row : rows) {
+        INFO(row.name);
+        for (const bool allowed : {false, true}) {
+            json review = json::parse(recording("person-execs"));
+            review["request"]["object"]["command"] = row.command;
+            if (allowed) review["request"]["userInfo"]["groups"] = {"sre"};
+            const Outcome outcome = judge(review.dump(), *locked);
+            CHECK(outcome.allowed == allowed);
+            CHECK(outcome.promise == (allowed ? Promise::or_refuse : Promise::before_the_answer));
+            REQUIRE(outcome.record);
+            CHECK(outcome.record->allowance == (allowed ? "exec" : ""));
+            CHECK(outcome.record->command.size() <= 1'024 + 3);
+            if (row.name != std::string("many words")) CHECK(outcome.record->command == row.recorded);
+            if (!row.recorded.empty()) CHECK(json::parse(audit::to_json(*outcome.record, 1))["request"]["command"] == row.recorded);
+        }
+    }
+}
+
+TEST_CASE("a dry run says in 120 characters what would be denied, and day-2 work that is allowed says nothing") {
+    const Outcome dry = judge(recording("person-dry-run"), *demo_policies());
+    const json response = response_of(dry.answer);
+    REQUIRE(response["warnings"].size() >= 1);
+    const std::string first = response["warnings"][0];
+    INFO(first);
+    CHECK(first.starts_with("Fluxgate would deny: production/only-git"));
+    CHECK(first.size() <= 120);
+    CHECK_FALSE(dry.record);
+}
+
+TEST_CASE("what is learned is recorded before it is allowed, with a warning") {
+    const auto learns = compile(
+        "apiVersion: fluxgate.dev/v1alpha1\nkind: GuardPolicy\nmetadata: {name: p}\nspec:\n  rules:\n"
+        "  - {name: r, lock: {writers: [aks], learnUntil: 2100-01-01T00:00:00Z}}\n");
+    const Outcome outcome = judge(recording("flux-applies"), *learns);
+    CHECK(outcome.allowed);
+    CHECK(outcome.learned);
+    CHECK(outcome.promise == Promise::or_refuse);
+    REQUIRE(outcome.record);
+    CHECK(json::parse(audit::to_json(*outcome.record, 1))["learned"] == true);
+    CHECK(response_of(outcome.answer)["warnings"].size() == 1);
+    CHECK_FALSE(judge(recording("flux-applies"), *demo_policies()).learned);
+}
