@@ -55,8 +55,8 @@ func (lab *Lab) RegisterGuardFor(guard *Guard, namespace string) error {
 	}, "${NAME}", guard.Name, "${NAMESPACE}", namespace)
 }
 
-// RegisterLockFor does the same for a namespace, the one beside it that ends with "-staging", and objects elsewhere whose names
-// begin with that of the namespace.
+// RegisterLockFor does the same for a namespace, the one beside it that ends with "-staging", and what leads around a lock
+// elsewhere, as far as the namespace stands in its name.
 func (lab *Lab) RegisterLockFor(guard *Guard, namespace string) error {
 	return lab.Register("lock-webhook.yaml", guard.Address, guard.CA, func() error {
 		return lab.failsClosed(namespace, `failed calling webhook "`+guard.Name+`.fluxgate.dev"`)
