@@ -269,6 +269,7 @@ bool is_scalar_of(std::string_view spelling, Json value) {
 class FieldSetReader {
 public:
     explicit FieldSetReader(const Limits& limits) : depth_max_(limits.field_set_depth_max) {}
+    FieldSetReader(const Limits& limits, std::span<const std::string_view> names) : depth_max_(limits.field_set_depth_max), names_(names) {}
 
     Result<FieldSet> read(Json fields) {
         if (!fields.is_object()) return fail(Errc::invalid_field_set, fmt::format("a field set is an object, not {}", fields.type_name()));
@@ -306,7 +307,7 @@ private:
         const std::size_t first = waiting_.size();
         bool good = true;
         object.each_member([&](std::string_view key, Json value) {
-            if (!good) return;
+            if (!good || (depth == 0 && passed_over(key))) return;
             if (!value.is_object()) {
                 good = refuse(fmt::format("expected an object, found {}", value.type_name()), key);
             } else if (key == ".") {
@@ -336,6 +337,11 @@ private:
         }
         waiting_.resize(first);
         return true;
+    }
+
+    // Only plain fields are: what is written otherwise is read, so that nothing hides behind a spelling.
+    bool passed_over(std::string_view key) const {
+        return names_ && key.starts_with("f:") && std::find(names_->begin(), names_->end(), key.substr(2)) == names_->end();
     }
 
     // Kubernetes writes them in an order close to ours, so mostly there is nothing to do.
@@ -414,6 +420,7 @@ private:
     }
 
     std::size_t depth_max_;
+    std::optional<std::span<const std::string_view>> names_{};
     FieldSet set_;
     std::vector<Member> waiting_;
     std::vector<std::pair<std::string, std::string>> fields_;
@@ -430,6 +437,10 @@ Result<FieldSet> FieldSet::parse(std::string_view json, const Limits& limits) {
 }
 
 Result<FieldSet> FieldSet::read(Json fields, const Limits& limits) { return FieldSetReader(limits).read(fields); }
+
+Result<FieldSet> FieldSet::read_below(Json fields, std::span<const std::string_view> names, const Limits& limits) {
+    return FieldSetReader(limits, names).read(fields);
+}
 
 // --- writing ----------------------------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -60,6 +61,8 @@ public:
     // than limits.field_set_depth_max levels; `where` is the JSON pointer. `parse` adds the errors of JsonReader::read.
     static Result<FieldSet> parse(std::string_view json, const Limits& limits);
     static Result<FieldSet> read(Json fields, const Limits& limits);
+    // Of the fields at the top only those named; the others are passed over unread.
+    static Result<FieldSet> read_below(Json fields, std::span<const std::string_view> names, const Limits& limits);
 
     // What either of them declares. A leaf is all of its value, so what is a leaf in one is a leaf in both. Linear.
     static FieldSet unite(const FieldSet& left, const FieldSet& right);

@@ -22,6 +22,8 @@ struct Change {
 struct Changes {
     std::vector<Change> list;
     std::size_t omitted = 0;  // beyond `changes_max`
+
+    bool empty() const { return list.empty() && omitted == 0; }
 };
 
 // Left out: what the API server writes itself (managedFields, resourceVersion, generation, uid, creationTimestamp).

@@ -19,6 +19,7 @@ namespace {
 // What of the locks: a write is routine if it is by a writer of every lock that matched, and certainly by that writer.
 struct LockOutcome {
     bool matched = false;
+    bool enforced = false;  // by a policy that denies
     bool only_writers = true;
     bool look_alike = false;
 };
@@ -200,6 +201,7 @@ private:
 
     void judge(const LockRule& lock, Findings& findings) {
         lock_.matched = true;
+        lock_.enforced = lock_.enforced || findings.denies();
         if (const WriterMatch writer = lock.find_writer(review_, verdict_.assurance)) {
             if (verdict_.writer.empty()) verdict_.writer = writer.profile->name;
             lock_.look_alike = lock_.look_alike || could_be_a_look_alike(writer, verdict_.assurance);
@@ -266,7 +268,8 @@ private:
         if (!set_.escape.on) return;
         Verdict would_be;
         Findings aside(would_be, "fluxgate", "escape", Action::deny);
-        const EscapeOutcome outcome = judge_escape(review_, set_.escape, context_, verdict_.assurance, lock_.matched, aside);
+        const LockSaid said{.enforced = lock_.enforced, .granted = !verdict_.grants.empty()};
+        const EscapeOutcome outcome = judge_escape(review_, set_, context_, verdict_.assurance, said, aside);
         if (outcome.guarded) {
             lock_.matched = true;
             lock_.only_writers = lock_.only_writers && outcome.writer;

@@ -250,13 +250,18 @@ Explanation explain(const kube::Review& review, const PolicySet& set, const Cont
         told.policies.push_back(std::move(explained));
         ++seen;
     }
-    // What no policy of the set found, Fluxgate found by itself (policy_config_map.hpp).
+    // What no policy of the set found, Fluxgate found by itself (escape.hpp, policy_config_map.hpp).
     const auto& all = told.verdict.violations;
     if (all.size() > stands) {
         PolicyExplanation own{.policy = all[stands].policy, .matches = true, .actions = "Deny", .actions_from = "always"};
-        const std::vector<Violation> rest(all.begin() + static_cast<std::ptrdiff_t>(stands), all.end());
-        own.rules.push_back(
-            {.rule = rest.front().rule, .type = "policies", .looked = true, .why = plural(rest.size(), "violation"), .violations = rest});
+        auto first = all.begin() + static_cast<std::ptrdiff_t>(stands);
+        while (first != all.end()) {
+            const auto last = std::find_if(first, all.end(), [&](const Violation& violation) { return violation.rule != first->rule; });
+            const std::vector<Violation> found(first, last);
+            own.rules.push_back(
+                {.rule = first->rule, .type = first->rule, .looked = true, .why = plural(found.size(), "violation"), .violations = found});
+            first = last;
+        }
         told.policies.push_back(std::move(own));
     }
     return told;

@@ -54,6 +54,7 @@ public:
         set_.digest = std::move(digest);
         set_.options = options_;
         set_.index = Index(set_.policies);
+        set_.escape = EscapeGuard::compile(set_.policies);
         for (const Policy& policy : set_.policies) {
             for (const Rule& rule : policy.rules) set_.has_defaults = set_.has_defaults || std::holds_alternative<DefaultsRule>(rule.body);
         }

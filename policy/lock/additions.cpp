@@ -15,10 +15,11 @@ namespace {
 
 constexpr std::size_t kStepsMax = 64;  // real paths have fewer than 20
 
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
 std::string lower(std::string_view text) {
     std::string copy(text);
-    std::transform(copy.begin(), copy.end(), copy.begin(),
-                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+    std::transform(copy.begin(), copy.end(), copy.begin(), [](char c) { return lower(c); });
     return copy;
 }
 
@@ -73,6 +74,10 @@ private:
 
 }  // namespace
 
+bool same_without_case(std::string_view left, std::string_view right) {
+    return std::equal(left.begin(), left.end(), right.begin(), right.end(), [](char l, char r) { return lower(l) == lower(r); });
+}
+
 bool steers_flux(std::string_view key) {
     if (std::any_of(key.begin(), key.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; })) return true;
     const std::string folded = lower(key.substr(0, key.find('/')));
@@ -80,6 +85,11 @@ bool steers_flux(std::string_view key) {
     if (folded == "reconcile.fluxcd.io") return false;
     constexpr std::array<std::string_view, 3> kDomains{"fluxcd.io", "fluxcd.controlplane.io", "meta.helm.sh"};
     return std::any_of(kDomains.begin(), kDomains.end(), [&](std::string_view domain) { return is_in_domain(folded, domain); });
+}
+
+bool is_flux_group(std::string_view group) {
+    constexpr std::array<std::string_view, 3> kDomains{"fluxcd.io", "fluxcd.controlplane.io", "clusterconfig.azure.com"};
+    return std::any_of(kDomains.begin(), kDomains.end(), [&](std::string_view domain) { return is_in_domain(group, domain); });
 }
 
 Result<AllowedPath> AllowedPath::compile(std::string_view text) {

@@ -19,10 +19,16 @@
 
 namespace fluxgate::policy {
 
+// Of ASCII letters.
+bool same_without_case(std::string_view left, std::string_view right);
+
 // Labels and annotations that steer Flux, or say to which Kustomization or release an object belongs. They are compared
 // without case, as Flux does; a key with a character outside ASCII counts too, because some become ASCII when Flux folds
 // their case (U+212A, the sign for kelvin, becomes "k").
 bool steers_flux(std::string_view key);
+
+// The API groups of Flux, of its operator and of AKS's Flux extension: what their objects say is what the cluster becomes.
+bool is_flux_group(std::string_view group);
 
 // A path of `additions.allow`.
 class AllowedPath {

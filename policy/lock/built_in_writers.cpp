@@ -74,12 +74,19 @@ void add_helpers_of_flux(WriterProfile& profile) {
                                            may("notification.toolkit.fluxcd.io", {"*/*"}, kUpdate)});
     controller("image-reflector-controller", {may("image.toolkit.fluxcd.io", {"*/*"}, kUpdate)});
     controller("image-automation-controller", {may("image.toolkit.fluxcd.io", {"*/*"}, kUpdate)});
+    // fluxcd/source-watcher config/rbac: what ArtifactGenerators make are ExternalArtifacts.
+    controller("source-watcher",
+               {may("source.extensions.fluxcd.io", {"*/*"}, kUpdate), may("source.toolkit.fluxcd.io", {"externalartifacts"}, kWrite),
+                may("source.toolkit.fluxcd.io", {"externalartifacts/status"}, kUpdate)});
 }
 
 WriterProfile make_flux() {
     WriterProfile profile{.name = "flux"};
-    profile.identities.push_back(in_a_pod("flux-system", "kustomize-controller", {may("*", {"*/*"}, Operations::all())}));
-    profile.identities.push_back(in_a_pod("flux-system", "helm-controller", {may("*", {"*/*"}, Operations::all())}));
+    // The group once more by name: the right to write everything is not the right to write the status of Flux's objects (escape.hpp).
+    profile.identities.push_back(in_a_pod("flux-system", "kustomize-controller",
+                                          {may("*", {"*/*"}, Operations::all()), may("kustomize.toolkit.fluxcd.io", {"*/*"}, kUpdate)}));
+    profile.identities.push_back(in_a_pod("flux-system", "helm-controller",
+                                          {may("*", {"*/*"}, Operations::all()), may("helm.toolkit.fluxcd.io", {"*/*"}, kUpdate)}));
     add_helpers_of_flux(profile);
     return profile;
 }
@@ -196,6 +203,14 @@ WriterProfile make_kubernetes() {
     list.push_back(controller("root-ca-cert-publisher", {may("", {"configmaps"}, kCreateUpdate)}));
     list.push_back(controller("legacy-service-account-token-cleaner", {may("", {"secrets"}, kUpdateDelete)}));
 
+    // It copies rules of other ClusterRoles, `*` among them. bootstrappolicy/controller_policy.go.
+    list.push_back(controller("clusterrole-aggregation-controller", {may("rbac.authorization.k8s.io", {"clusterroles"}, kUpdate)}));
+    // It approves what kubelets ask for, signs what is approved, and removes what is old.
+    list.push_back(
+        controller("certificate-controller",
+                   {may("certificates.k8s.io", {"certificatesigningrequests/approval", "certificatesigningrequests/status"}, kUpdate),
+                    may("certificates.k8s.io", {"certificatesigningrequests"}, kDelete)}));
+
     // The API server's own quota admission counts before it lets a pod in, and its eviction API counts down a budget. It calls
     // itself over loopback, which leaves no evidence behind its name; the two things it may write are counters that their
     // controllers set right again.
@@ -206,8 +221,11 @@ WriterProfile make_kubernetes() {
     api_server.set_right_again = true;
     list.push_back(std::move(api_server));
 
-    // The token controller fills service account token Secrets, and runs under the process's own certificate.
-    list.push_back(user("system:kube-controller-manager", Assurance::certificate, {may("", {"secrets"}, kUpdateDelete)}));
+    // The token controller fills service account token Secrets, and runs under the process's own certificate. So does what makes an
+    // account and a token for each controller (bootstrappolicy/policy.go: system:kube-controller-manager).
+    list.push_back(
+        user("system:kube-controller-manager", Assurance::certificate,
+             {may("", {"secrets"}, kUpdateDelete), in({"kube-system"}, may("", {"serviceaccounts", "serviceaccounts/token"}, kCreate))}));
 
     list.push_back(
         user("system:kube-scheduler", Assurance::certificate,

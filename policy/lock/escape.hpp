@@ -1,15 +1,18 @@
 #pragma once
 
-// The rule `escape` of the policy `fluxgate`: the ways around a lock. A set with an enforcing lock guards, whatever its `match`,
-// against everybody who is no writer of any lock:
-//   - Flux's own objects and what they substitute from, and the switches of Flux on any object a lock matches
-//   - tokens, token Secrets and Pods of the accounts that writer profiles name
-//   - the Namespaces a lock matches: their labels, their end
-//   - RBAC, certificate signing requests, APIServices and CustomResourceDefinitions that open a way to all this
-// No exception, grant, allowance or learning opens it. Catalogue: docs/reference/rules/escape.md.
+// The rule `escape` of the policy `fluxgate`: the ways around a lock. A set with a lock that denies guards, whatever its `match`,
+// against everybody who is no writer of any such lock:
+//   - Flux's own objects and what they substitute from, and the switches of Flux on any object such a lock matches (escape_flux.cpp)
+//   - tokens, token Secrets, Pods and connections of the accounts that writer profiles name (escape_accounts.cpp)
+//   - the Namespaces such a lock matches, RBAC, certificate signing requests, APIServices and CustomResourceDefinitions that open a
+//     way to all this (escape_cluster.cpp)
+// No exception, grant, allowance or learning opens it, but for one switch within a grant. Kubernetes' own controllers (the built-in
+// profile `kubernetes`) pass even if no lock names them: they act for objects that are guarded themselves, and a cluster without
+// them stops. Catalogue, reasons and limits: docs/reference/rules/escape.md.
 
-#include <memory>
+#include <cstddef>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "kube/admission_review.hpp"
@@ -20,12 +23,42 @@
 
 namespace fluxgate::policy {
 
+struct Policy;
+struct PolicySet;
+
+// Service accounts by name and by pattern.
+class GuardedAccounts {
+public:
+    void add(const Subject& account);
+    void finish();  // after the last one, before anything is asked
+
+    bool has(std::string_view namespace_name, std::string_view name) const;
+    bool has_in(std::string_view namespace_name) const;
+    bool has_named(std::string_view name) const;  // in whatever namespace
+
+private:
+    std::vector<WriterAccount> exact_;  // sorted
+    std::vector<Subject> patterns_;
+};
+
 // What of a set the rule needs. Compiled once with the set; immutable.
 struct EscapeGuard {
-    bool on = false;                                            // is there a lock whose policy can deny?
-    std::vector<std::shared_ptr<const WriterProfile>> writers;  // of all locks, each once
-    std::vector<WriterAccount> accounts;                        // that these name, sorted
-    std::vector<std::string> account_namespaces;                // sorted
+    bool on = false;                    // is there a lock whose policy can deny, today or later?
+    std::vector<std::size_t> policies;  // these, by their place in the set
+    std::vector<Match> namespaces;      // of each of them: the conditions of its match that are about namespaces
+    WriterProfiles writers;             // of their locks, each once, and Kubernetes' own controllers
+    GuardedAccounts accounts;           // that the writers of their locks name
+    GuardedAccounts accounts_in_pods;   // those of them that write as the Pods they run in
+    std::vector<std::string> users;     // that these writers name, up to a first star: "system:kube-scheduler", "system:node:"
+    std::vector<Glob> flux_namespaces;  // where Flux's controllers run
+
+    static EscapeGuard compile(const std::vector<Policy>& policies);
+};
+
+// What the locks said of the request before.
+struct LockSaid {
+    bool enforced = false;  // one that denies matches the object
+    bool granted = false;   // a break-glass grant opened one
 };
 
 // What became of a request that the rule guards.
@@ -34,8 +67,8 @@ struct EscapeOutcome {
     WriterMatch writer{};  // who may do it all the same
 };
 
-// Adds a finding for each way around a lock that the request takes. `matched_by_lock`: a lock of the set matches the object.
-EscapeOutcome judge_escape(const kube::Review& review, const EscapeGuard& guard, const Context& context, Assurance assurance,
-                           bool matched_by_lock, Findings& findings);
+// Adds a finding for each way around a lock that the request takes. Allocates nothing for a writer.
+EscapeOutcome judge_escape(const kube::Review& review, const PolicySet& set, const Context& context, Assurance assurance, LockSaid said,
+                           Findings& findings);
 
 }  // namespace fluxgate::policy

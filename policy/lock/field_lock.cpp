@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <utility>
 
@@ -33,11 +34,6 @@ constexpr std::array<std::string_view, 3> kAppliers{"kustomize-controller", "hel
 // Real objects have one or two; a manager has one for each operation and version.
 constexpr std::size_t kFluxEntriesMax = 16;
 
-bool same_without_case(std::string_view left, std::string_view right) {
-    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
-    return std::equal(left.begin(), left.end(), right.begin(), right.end(), [&](char l, char r) { return lower(l) == lower(r); });
-}
-
 // Appliers, and `gotk-…`, under which Flux's controllers write finalizers and status. Any case: whoever calls himself
 // Kustomize-Controller wants to be taken for it.
 bool is_flux(std::string_view manager) {
@@ -55,8 +51,9 @@ std::vector<ManagedFieldsEntry> of_flux(const std::vector<ManagedFieldsEntry>& e
     return list;
 }
 
-// What Flux's entries declare together, or why the fields cannot be told apart.
-Result<FieldSet> read_declared(const kube::Review& review, const std::vector<ManagedFieldsEntry>& entries, const Limits& limits) {
+// What Flux's entries declare together of these fields of the object, or why the fields cannot be told apart.
+Result<FieldSet> read_declared(const kube::Review& review, const std::vector<ManagedFieldsEntry>& entries,
+                               std::span<const std::string_view> changed, const Limits& limits) {
     const auto locked = [](std::string why) { return fail(Errc::invalid_field_set, std::move(why)); };
     const std::string_view version = review.old_object["apiVersion"].text();
     if (std::none_of(entries.begin(), entries.end(), declares)) return locked("no field of it is declared by Flux");
@@ -66,7 +63,7 @@ Result<FieldSet> read_declared(const kube::Review& review, const std::vector<Man
         if (!entry.sub_resource.empty()) continue;
         if (version.empty() || entry.api_version != version)
             return locked(fmt::format("{} declares fields of {}, the object is {}", entry.manager, entry.api_version, version));
-        auto fields = FieldSet::read(entry.fields, limits);
+        auto fields = FieldSet::read_below(entry.fields, changed, limits);
         if (!fields) return locked(fmt::format("the fields of {} cannot be read: {}", entry.manager, to_string(fields.error())));
         declared = declared.empty() ? *std::move(fields) : FieldSet::unite(declared, *fields);
     }
@@ -93,20 +90,28 @@ class Walk {
 public:
     Walk(const kube::Review& review, const Additions& additions, std::size_t changes_max, FieldFindings& findings)
         : kind_(review.kind.kind), additions_(additions), changes_max_(changes_max), findings_(findings) {
-        const std::string_view group = review.resource.group;
-        const auto is_of = [&](std::string_view domain) { return group == domain || group.ends_with("." + std::string(domain)); };
         // Their fields steer Flux, and the labels of a Namespace decide who guards it: a label or a field that nobody thought of
         // must not pass with a warning.
-        guarded_ = is_of("fluxcd.io") || is_of("fluxcd.controlplane.io") || is_of("clusterconfig.azure.com") ||
-                   (group.empty() && review.resource.resource == "namespaces");
+        guarded_ = is_flux_group(review.resource.group) || (review.resource.group.empty() && review.resource.resource == "namespaces");
         constexpr std::size_t kUsualMembers = 64;
         frames_.reserve(kUsualMembers);
         members_.reserve(kUsualMembers);
         items_.reserve(kUsualMembers);
     }
 
+    // The members of the object that are not the same before and after. What is the same needs no more than this one look, so
+    // only of the others is it worth while to read what Git declares.
+    std::vector<std::string_view> find_changed(Json before, Json after) {
+        pair_members(before, after, 0);
+        std::erase_if(members_, [](const Member& member) { return equal(member.before, member.after); });
+        std::vector<std::string_view> keys;
+        for (const Member& member : members_) keys.push_back(member.key);
+        return keys;
+    }
+
+    // After `find_changed` of the same two.
     void run(Json before, Json after, const FieldSet& declared) {
-        members(before, after, declared.root(), additions_.all(), false, Place::root);
+        each_member(before, after, 0, declared.root(), additions_.all(), false, Place::root);
     }
 
 private:
@@ -188,11 +193,19 @@ private:
     }
 
     void members(Json before, Json after, const Node& node, Mask mask, bool open, Place place) {
-        // Fields only: an object has no items. What Git declares in no readable way is declared as a whole.
-        if (node && !has_only_fields(*node)) return require_equal(before, after, Reason::declared);
         const std::size_t first = members_.size();
         pair_members(before, after, first);
+        each_member(before, after, first, node, mask, open, place);
+    }
+
+    // Of the members from `first` on, which it takes away.
+    void each_member(Json before, Json after, std::size_t first, const Node& node, Mask mask, bool open, Place place) {
         const std::size_t last = members_.size();
+        // Fields only: an object has no items. What Git declares in no readable way is declared as a whole.
+        if (node && !has_only_fields(*node)) {
+            members_.resize(first);
+            return require_equal(before, after, Reason::declared);
+        }
         std::optional<FieldSet::Node::Iterator> child;
         if (node) child = node->begin();
         for (std::size_t at = first; at < last; ++at) {
@@ -422,14 +435,30 @@ FieldFindings judge_fields(const kube::Review& review, const Additions& addition
         return findings;
     }
     const std::vector<ManagedFieldsEntry> flux = of_flux(*entries);
-    const auto declared = read_declared(review, flux, limits);
+    Walk walk(review, additions, changes_max, findings);
+    const auto declared = read_declared(review, flux, walk.find_changed(review.old_object, review.object), limits);
     if (!declared) {
         findings.locked_whole = declared.error().message;
         return findings;
     }
     judge_ownership(review, flux, findings.refused);
-    Walk(review, additions, changes_max, findings).run(review.old_object, review.object, *declared);
+    walk.run(review.old_object, review.object, *declared);
     return findings;
+}
+
+kube::Changes find_flux_entry_changes(const kube::Review& review) {
+    kube::Changes changes;
+    if (const auto entries = kube::read_managed_fields(review.old_object))
+        judge_ownership(review, of_flux(*entries), changes);
+    else
+        changes.list.push_back(
+            {".metadata.managedFields", "what cannot be read: " + to_string(entries.error()), "the entries of Flux as they are"});
+    return changes;
+}
+
+bool is_declared_by_flux(kube::Json object) {
+    const auto entries = kube::read_managed_fields(object);
+    return !entries || std::any_of(entries->begin(), entries->end(), declares);
 }
 
 }  // namespace fluxgate::policy

@@ -37,4 +37,11 @@ struct FieldFindings {
 // additions; everything else is in `refused`.
 FieldFindings judge_fields(const kube::Review& review, const Additions& additions, const Limits& limits, std::size_t changes_max);
 
+// Of an UPDATE: any difference in Flux's entries in managedFields, even one that changes no value, and a field manager that takes
+// the name of one of Flux's. Entries that cannot be read are a difference.
+kube::Changes find_flux_entry_changes(const kube::Review& review);
+
+// Does Flux declare fields of this object? Also true if that cannot be read.
+bool is_declared_by_flux(kube::Json object);
+
 }  // namespace fluxgate::policy

@@ -1,7 +1,6 @@
 #include "policy/lock/lock.hpp"
 
 #include <algorithm>
-#include <array>
 
 #include <fmt/format.h>
 
@@ -9,6 +8,7 @@
 #include "kube/path.hpp"
 #include "policy/lock/assurance.hpp"
 #include "policy/lock/field_lock.hpp"
+#include "policy/lock/subresources.hpp"
 
 namespace fluxgate::policy {
 
@@ -17,9 +17,7 @@ namespace {
 // A denial names this many changed fields; an object that is replaced as a whole is described well enough by them.
 constexpr std::size_t kChangesMax = 200;
 
-using Writers = std::vector<std::shared_ptr<const WriterProfile>>;
-
-std::string names_of(const Writers& writers) {
+std::string names_of(const WriterProfiles& writers) {
     std::vector<std::string_view> names;
     for (const auto& profile : writers) names.push_back(profile->name);
     return fmt::format("{}", fmt::join(names, " or "));
@@ -31,23 +29,6 @@ bool covered_elsewhere(const WriterIdentity& identity, const kube::Review& revie
         permission.namespaces.clear();
         return permission.covers(review);
     });
-}
-
-// Why somebody who looks like a writer is none.
-std::string explain(const Writers& writers, const kube::Review& review, Assurance assurance) {
-    for (const auto& profile : writers) {
-        for (const WriterIdentity& identity : profile->identities) {
-            if (!identity.is(review.user)) continue;
-            if (!satisfies(assurance, identity.assurance)) {
-                return fmt::format("proof \"{}\", {} needs \"{}\"", to_string(assurance), profile->name, to_string(identity.assurance));
-            }
-            const std::string where = !covered_elsewhere(identity, review) ? std::string()
-                                      : review.namespace_name.empty()      ? std::string(" outside of namespaces")
-                                                                           : fmt::format(" in {}", review.namespace_name);
-            return fmt::format("{} may not {} {}{}", profile->name, kube::to_string(review.operation), review.resource_name(), where);
-        }
-    }
-    return "no writer";
 }
 
 bool is_account_name(std::string_view text, std::size_t bytes_max, bool dots) {
@@ -132,8 +113,6 @@ void decode_writer(const kube::Node& item, const std::string& what, Problems& pr
         references.push_back(std::move(reference));
 }
 
-bool is_empty(const kube::Changes& changes) { return changes.list.empty() && changes.omitted == 0; }
-
 }  // namespace
 
 LockRule LockRule::decode(Mapping& fields) {
@@ -162,16 +141,38 @@ LockRule LockRule::decode(Mapping& fields) {
     return rule;
 }
 
-WriterMatch LockRule::find_writer(const kube::Review& review, Assurance assurance) const {
+WriterMatch find_writer(const WriterProfiles& writers, const kube::Review& review, Assurance assurance,
+                        bool (*also)(const Permission&, const kube::Review&)) {
     for (const auto& profile : writers) {
         for (const WriterIdentity& identity : profile->identities) {
             if (!identity.is(review.user) || !satisfies(assurance, identity.assurance)) continue;
-            const bool covered = std::any_of(identity.may.begin(), identity.may.end(),
-                                             [&](const Permission& permission) { return permission.covers(review); });
+            const bool covered = std::any_of(identity.may.begin(), identity.may.end(), [&](const Permission& permission) {
+                return permission.covers(review) && (!also || also(permission, review));
+            });
             if (covered) return {profile.get(), &identity};
         }
     }
     return {};
+}
+
+std::string why_no_writer(const WriterProfiles& writers, const kube::Review& review, Assurance assurance) {
+    for (const auto& profile : writers) {
+        for (const WriterIdentity& identity : profile->identities) {
+            if (!identity.is(review.user)) continue;
+            if (!satisfies(assurance, identity.assurance)) {
+                return fmt::format("proof \"{}\", {} needs \"{}\"", to_string(assurance), profile->name, to_string(identity.assurance));
+            }
+            const std::string where = !covered_elsewhere(identity, review) ? std::string()
+                                      : review.namespace_name.empty()      ? std::string(" outside of namespaces")
+                                                                           : fmt::format(" in {}", review.namespace_name);
+            return fmt::format("{} may not {} {}{}", profile->name, kube::to_string(review.operation), review.resource_name(), where);
+        }
+    }
+    return "no writer";
+}
+
+WriterMatch LockRule::find_writer(const kube::Review& review, Assurance assurance) const {
+    return policy::find_writer(writers, review, assurance);
 }
 
 void LockRule::refuse(const kube::Review& review, Assurance assurance, const Limits& limits, Findings& findings) const {
@@ -184,15 +185,16 @@ void LockRule::refuse(const kube::Review& review, Assurance assurance, const Lim
     if (fields) {
         found = judge_fields(review, *fields, limits, kChangesMax);
         why_whole = found.locked_whole;
-        const bool additions_pass = fields->warn || is_empty(found.additions);
-        if (why_whole.empty() && is_empty(found.refused) && additions_pass) {
-            if (!is_empty(found.additions)) findings.only_warn();
+        const bool additions_pass = fields->warn || found.additions.empty();
+        if (why_whole.empty() && found.refused.empty() && additions_pass) {
+            if (!found.additions.empty()) findings.only_warn();
             return list(std::move(found.additions));
         }
     }
     const std::string who = review.user.username.empty() ? "a caller without a name" : std::string(review.user.username);
     const std::string locked = why_whole.empty() ? "" : fmt::format("; locked as a whole: {}", why_whole);
-    findings.add(".", fmt::format("{} by {} ({}{})", kube::to_string(review.operation), who, explain(writers, review, assurance), locked),
+    findings.add(".",
+                 fmt::format("{} by {} ({}{})", kube::to_string(review.operation), who, why_no_writer(writers, review, assurance), locked),
                  "a writer: " + names_of(writers));
     if (review.operation != kube::Operation::update) return;
     if (!fields || !why_whole.empty()) return list(kube::find_changes(review.old_object, review.object, review.kind.kind, kChangesMax));
@@ -213,8 +215,8 @@ bool finishes_a_delete(const kube::Review& review) {
 
 bool dry_run_stores_nothing(const kube::Review& review) {
     if (review.operation == kube::Operation::connect) return false;
-    constexpr std::array<std::string_view, 5> kStored{"", "status", "scale", "ephemeralcontainers", "resize"};
-    return std::find(kStored.begin(), kStored.end(), review.sub_resource) != kStored.end();
+    const SubResource* const known = find_sub_resource(review.sub_resource);
+    return review.sub_resource.empty() || (known && known->dry_run_stores_nothing);
 }
 
 }  // namespace fluxgate::policy

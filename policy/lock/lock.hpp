@@ -45,6 +45,15 @@ struct WriterMatch {
     explicit operator bool() const { return profile != nullptr; }
 };
 
+using WriterProfiles = std::vector<std::shared_ptr<const WriterProfile>>;
+
+// Who of these profiles lets this request pass; `also` may ask more of the permission that covers it. Allocates nothing.
+WriterMatch find_writer(const WriterProfiles& writers, const kube::Review& review, Assurance assurance,
+                        bool (*also)(const Permission&, const kube::Review&) = nullptr);
+
+// Of a caller who is none: "no writer", "proof \"token\", flux needs \"pod-bound\"", "kubernetes may not CREATE secrets".
+std::string why_no_writer(const WriterProfiles& writers, const kube::Review& review, Assurance assurance);
+
 struct LockRule {
     // Each alive as long as a rule that names it; built-in ones for the whole program.
     std::vector<std::shared_ptr<const WriterProfile>> writers{};

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -120,6 +121,36 @@ TEST_CASE("what is no field set is an error with its place") {
         CHECK(to_string(set.error().code) == to_string(row.code));
         CHECK(set.error().where == row.where);
         CHECK_FALSE(set.error().message.empty());
+    }
+}
+
+TEST_CASE("a part of a field set is what stands beneath the fields named, and the rest stays unread") {
+    struct Row {
+        std::string_view name;
+        std::string_view json;
+        std::vector<std::string_view> wanted;
+        std::optional<Paths> paths;  // nothing: an error
+    };
+    const Row rows[] = {
+        {"one of two", R"({"f:data":{"f:a":{}},"f:spec":{"f:b":{}}})", {"spec"}, Paths{".spec.b"}},
+        {"both", R"({"f:data":{},"f:spec":{}})", {"spec", "data"}, Paths{".data", ".spec"}},
+        {"none", R"({"f:data":{},"f:spec":{}})", {}, Paths{}},
+        {"one that is not there", R"({"f:data":{}})", {"spec"}, Paths{}},
+        {"only at the top", R"({"f:spec":{"f:data":{}}})", {"spec"}, Paths{".spec.data"}},
+        {"what is unreadable elsewhere is no matter", R"({"f:data":{"z:a":{}},"f:spec":{}})", {"spec"}, Paths{".spec"}},
+        {"what is unreadable there is an error", R"({"f:data":{"z:a":{}},"f:spec":{}})", {"data"}, std::nullopt},
+        {"an element that is no field is never passed over", R"({"z:data":{}})", {"spec"}, std::nullopt},
+        {"nor is an item", R"({"i:0":{},"f:data":{}})", {"spec"}, Paths{"[0]"}},
+    };
+    for (const Row& row : rows) {
+        INFO(row.name);
+        JsonReader reader(Limits{});
+        const std::string text = with_slack(row.json);
+        const auto json = reader.read(text);
+        REQUIRE(json.has_value());
+        const auto part = FieldSet::read_below(*json, row.wanted, Limits{});
+        REQUIRE(part.has_value() == row.paths.has_value());
+        if (row.paths) CHECK(part->paths() == *row.paths);
     }
 }
 

@@ -359,6 +359,16 @@ TEST_CASE("an object whose declared fields cannot be told apart is locked as a w
     }
 }
 
+TEST_CASE("what cannot be read of a part that does not change is no matter") {
+    // The spec stays as it is: what of it Git declares need not be known.
+    const std::string before = edited(kDeployment, R"("f:selector")", R"("z:selector")");
+    const std::string annotation = R"("team.example.com/a":"b",)";
+    const std::string after = edited(before, R"("annotations":{)", R"("annotations":{)" + annotation);
+    CHECK(judge(update(before, after)).allowed);
+    const std::string both = edited(after, R"("replicas":2,"s)", R"("replicas":5,"s)");
+    CHECK_FALSE(judge(update(before, both)).allowed);
+}
+
 TEST_CASE("what Flux declares in more than one entry, or in a way that does not fit the object, is declared") {
     const auto second = [](std::string_view fields) {
         return R"({"manager":"helm-controller","operation":"Update","apiVersion":"apps/v1","fieldsType":"FieldsV1","fieldsV1":{"f:spec":{)" +
