@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -122,21 +124,30 @@ std::string_view opens(const RoleRule& rule, bool in_cluster, const GuardedAccou
 }
 
 // Real roles have tens of rules. Beyond this a list that changes is new as a whole: comparing each with each would cost too much.
-constexpr std::size_t kRulesComparedMax = 500;
+constexpr std::size_t kRulesComparedMax = 200;
 
-// f(index, rule) for each rule of the new role that the old one does not have.
-template <class F>
-void each_new_rule(Json before, Json after, F&& f) {
+// A rule of a role, and what it opens.
+struct Opening {
+    std::size_t index = 0;
+    std::string_view what;
+};
+
+// Those that the old role does not have.
+std::vector<Opening> find_new_openings(Json before, Json after, bool in_cluster, const GuardedAccounts& accounts) {
     std::vector<Json> known;
-    if (before.size() <= kRulesComparedMax && after.size() <= kRulesComparedMax)
+    if (before.size() <= kRulesComparedMax)
         before.each_item([&](Json rule) { known.push_back(rule); });
     else if (equal(before, after))
-        return;
+        return {};
+    std::vector<Opening> found;
     std::size_t index = 0;
     after.each_item([&](Json rule) {
-        if (std::none_of(known.begin(), known.end(), [&](Json old) { return equal(old, rule); })) f(index, rule);
+        const std::string_view what = opens(RoleRule(rule), in_cluster, accounts);
+        const bool is_new = !what.empty() && std::none_of(known.begin(), known.end(), [&](Json old) { return equal(old, rule); });
+        if (is_new) found.push_back({index, what});
         ++index;
     });
+    return found;
 }
 
 void judge_role(const EscapeRequest& request, bool in_cluster, Findings& findings) {
@@ -145,11 +156,8 @@ void judge_role(const EscapeRequest& request, bool in_cluster, Findings& finding
     // With another label the rules may be added to another role, as they are.
     const bool joins_others =
         in_cluster && request.is_update() && !equal(before["metadata"]["labels"], review.object["metadata"]["labels"]);
-    std::vector<std::pair<std::size_t, std::string_view>> found;
-    each_new_rule(joins_others ? Json() : before["rules"], review.object["rules"], [&](std::size_t index, Json rule) {
-        const std::string_view what = opens(RoleRule(rule), in_cluster, request.guard().accounts);
-        if (!what.empty()) found.emplace_back(index, what);
-    });
+    const std::vector<Opening> found =
+        find_new_openings(joins_others ? Json() : before["rules"], review.object["rules"], in_cluster, request.guard().accounts);
     const Json aggregation = review.object["aggregationRule"];
     const bool aggregates = !aggregation.absent_or_null() && !equal(before["aggregationRule"], aggregation);
     if (found.empty() && !aggregates) return;
@@ -173,6 +181,9 @@ void judge_binding(const EscapeRequest& request, Findings& findings) {
 }
 
 // --- certificate signing requests --------------------------------------------------------------------------------------
+
+// Real ones have a few hundred bytes, with many names a few thousand. Each name is looked for in all of it.
+constexpr std::size_t kRequestBytesMax = 100'000;
 
 // Blocks of PEM as Go reads one: https://pkg.go.dev/encoding/pem. What is written in another way is not guessed at.
 std::optional<std::string> read_pem(std::string_view text) {
@@ -292,7 +303,8 @@ void judge_signing_requests(const EscapeRequest& request, Findings& findings) {
     const bool issues = review.operation == kube::Operation::create || review.sub_resource == "approval" || review.sub_resource == "status";
     if (!issues || is_of_a_kubelet(review)) return;
     constexpr std::string_view kPath = ".spec.request";
-    const auto pem = from_base64(review.object["spec"]["request"].text());
+    const std::string_view text = review.object["spec"]["request"].text();
+    const auto pem = text.size() <= kRequestBytesMax ? from_base64(text) : std::nullopt;
     const auto der = pem ? read_pem(*pem) : std::nullopt;
     if (!der) {
         request.refuse(findings, "one that can be read");

@@ -1,0 +1,798 @@
+#include "policy/lock/escape.hpp"
+
+#include <set>
+
+#include "base/base64.hpp"
+#include "policy/explain.hpp"
+#include "policy/lock/lock.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/unit/policy/sample.hpp"
+
+using namespace fluxgate;
+using namespace fluxgate::policy;
+using sample::Read;
+using sample::Request;
+
+namespace {
+
+const std::string kLock = sample::policy(
+    "  match: {namespaces: [production]}\n  rules: [{name: r, lock: {writers: [flux, kubernetes, aks, cert-manager], scope: fields}}]\n");
+
+// "CREATE", "serviceaccounts/token", "apps/deployments", "source.toolkit.fluxcd.io/gitrepositories/status".
+Request ask(std::string operation, std::string_view what, std::string namespace_name, std::string object, std::string old_object = "null",
+            std::string name = "") {
+    Request request;
+    const auto next = [&] {
+        const std::size_t slash = std::min(what.find('/'), what.size());
+        const std::string word(what.substr(0, slash));
+        what.remove_prefix(std::min(slash + 1, what.size()));
+        return word;
+    };
+    const auto is_group = [](std::string_view word) {
+        return word.find('.') != std::string_view::npos || word == "apps" || word == "batch";
+    };
+    request.resource = next();
+    if (is_group(request.resource)) {
+        request.group = request.resource;
+        request.resource = next();
+    }
+    request.sub_resource = what;
+    request.kind = "Thing";
+    request.operation = std::move(operation);
+    request.namespace_name = std::move(namespace_name);
+    request.name = std::move(name);
+    request.object = std::move(object);
+    request.old_object = std::move(old_object);
+    return request;
+}
+
+Request by(std::string user, Request request) {
+    request.user = std::move(user);
+    return request;
+}
+
+std::vector<Violation> escapes(const Verdict& verdict) {
+    std::vector<Violation> list;
+    for (const Violation& violation : verdict.violations) {
+        if (violation.policy == "fluxgate" && violation.rule == "escape") list.push_back(violation);
+    }
+    return list;
+}
+
+Verdict judge(const Request& request, const std::string& policy = kLock, const Context& context = {}) {
+    const auto set = sample::compiled(policy);
+    Verdict verdict = evaluate(*Read(request), *set, context);
+    verdict.writer = {};  // it lives as long as the set
+    return verdict;
+}
+
+std::set<std::string> paths(const Verdict& verdict) {
+    std::set<std::string> list;
+    for (const Violation& violation : escapes(verdict)) list.insert(violation.path);
+    return list;
+}
+
+struct Row {
+    std::string_view name;
+    Request request;
+    std::set<std::string> refused{};  // the paths, besides "."; for what passes, empty
+};
+
+// Refused by the rule, with exactly these paths; a dry run is warned of it where it does nothing; Flux may do it.
+void expect_refused(const Row& row, bool also_for_flux = false) {
+    INFO(row.name);
+    const auto set = sample::compiled(kLock);
+    const Read review(row.request);
+    const Verdict verdict = evaluate(*review, *set, {});
+    CHECK_FALSE(verdict.allowed);
+    CHECK(verdict.write_class == WriteClass::exceptional);
+    std::set<std::string> expected = row.refused;
+    expected.insert(".");
+    CHECK(paths(verdict) == expected);
+    CHECK_FALSE(verdict.guidance.empty());
+
+    Request dry = row.request;
+    dry.dry_run = true;
+    const Read dry_review(dry);
+    const Verdict rehearsed = evaluate(*dry_review, *set, {});
+    CHECK(rehearsed.allowed == dry_run_stores_nothing(*dry_review));
+    CHECK(escapes(rehearsed).empty() == dry_run_stores_nothing(*dry_review));
+    if (rehearsed.allowed) CHECK(rehearsed.warnings.at(0).find("Fluxgate would deny: ") == 0);
+
+    const Request by_flux = by(sample::kFlux, row.request);
+    CHECK(escapes(evaluate(*Read(by_flux), *set, {})).empty() != also_for_flux);
+    // An account that says it is Flux, and proves too little, is refused like everybody.
+    for (const std::string& user :
+         {sample::token("flux-system", "kustomize-controller"), sample::impersonated("flux-system", "kustomize-controller")})
+        CHECK(paths(evaluate(*Read(by(user, row.request)), *set, {})) == expected);
+}
+
+void expect_passed(const Row& row) {
+    INFO(row.name);
+    const Verdict verdict = judge(row.request);
+    for (const Violation& violation : escapes(verdict)) UNSCOPED_INFO(to_string(violation));
+    CHECK(escapes(verdict).empty());
+}
+
+const std::string kKustomization = "kustomize.toolkit.fluxcd.io/kustomizations";
+const std::string kRepository = "source.toolkit.fluxcd.io/gitrepositories";
+const std::string kRoles = "rbac.authorization.k8s.io/roles";
+const std::string kClusterRoles = "rbac.authorization.k8s.io/clusterroles";
+const std::string kBindings = "rbac.authorization.k8s.io/rolebindings";
+const std::string kClusterBindings = "rbac.authorization.k8s.io/clusterrolebindings";
+const std::string kRequests = "certificates.k8s.io/certificatesigningrequests";
+const std::string kDefinitions = "apiextensions.k8s.io/customresourcedefinitions";
+const std::string kApiServices = "apiregistration.k8s.io/apiservices";
+
+const std::string kApps = R"({"metadata":{"name":"apps","annotations":{"a":"1"}},"spec":{"path":"./a"}})";
+
+std::string with_key(std::string_view map, std::string_view key, std::string_view value) {
+    return R"({"metadata":{"name":"web",")" + std::string(map) + R"(":{")" + std::string(key) + R"(":")" + std::string(value) + R"("}}})";
+}
+const std::string kPlain = R"({"metadata":{"name":"web"}})";
+
+std::string declared(std::string_view metadata, std::string_view fields = R"({"f:spec":{}})") {
+    return R"({"apiVersion":"apps/v1","metadata":{"name":"web",)" + std::string(metadata) +
+           R"("managedFields":[{"manager":"kustomize-controller","operation":"Apply","apiVersion":"apps/v1","fieldsType":"FieldsV1","fieldsV1":)" +
+           std::string(fields) + "}]}}";
+}
+
+std::string pod_of(std::string_view account) {
+    return R"({"spec":{"serviceAccountName":")" + std::string(account) + R"(","containers":[]}})";
+}
+std::string template_of(std::string_view account) { return R"({"spec":{"template":)" + pod_of(account) + "}}"; }
+
+std::string rules(std::string_view list, std::string_view more = "") {
+    return R"({"metadata":{"name":"r"},)" + std::string(more) + R"("rules":[)" + std::string(list) + "]}";
+}
+std::string rule(std::string_view groups, std::string_view resources, std::string_view verbs, std::string_view more = "") {
+    return R"({"apiGroups":[)" + std::string(groups) + R"(],"resources":[)" + std::string(resources) + R"(],"verbs":[)" +
+           std::string(verbs) + "]" + std::string(more) + "}";
+}
+std::string bound_to(std::string_view role, std::string_view subject) {
+    return R"({"metadata":{"name":"b"},"roleRef":{"kind":"ClusterRole","name":")" + std::string(role) +
+           R"("},"subjects":[{"kind":"User","name":")" + std::string(subject) + R"("}]})";
+}
+
+std::string pem(std::string_view der) {
+    return base64("-----BEGIN CERTIFICATE REQUEST-----\n" + base64(der) + "\n-----END CERTIFICATE REQUEST-----\n");
+}
+std::string wide(std::string_view text, std::size_t zeros) {
+    std::string out;
+    for (const char c : text) out.append(zeros, '\0').push_back(c);
+    return out;
+}
+std::string signing(std::string_view request, std::string_view signer = "kubernetes.io/kube-apiserver-client", std::string_view more = "") {
+    return R"({"spec":{"request":")" + std::string(request) + R"(","signerName":")" + std::string(signer) + "\"" + std::string(more) + "}}";
+}
+std::string named(std::string_view name) { return signing(pem("\x30\x82\x0c" + std::string(name) + "\x31")); }
+
+std::string api_service(std::string_view group, std::string_view service) {
+    return R"({"spec":{"group":")" + std::string(group) + R"(","version":"v1","service":)" + std::string(service) + "}}";
+}
+std::string definition(std::string_view group, std::string_view conversion) {
+    return R"({"spec":{"group":")" + std::string(group) + R"(","conversion":)" + std::string(conversion) + "}}";
+}
+constexpr std::string_view kWebhook =
+    R"({"strategy":"Webhook","webhook":{"clientConfig":{"service":{"name":"a","namespace":"b"},"caBundle":"eA=="}}})";
+
+}  // namespace
+
+TEST_CASE("Flux's own objects are written by Flux alone, in every namespace") {
+    const Row rows[] = {
+        {"a new Kustomization", ask("CREATE", kKustomization, "team-a", kApps)},
+        {"a Kustomization removed", ask("DELETE", kKustomization, "flux-system", "null", kApps)},
+        {"a collection removed", ask("DELETE", "notification.toolkit.fluxcd.io/alerts", "flux-system", "null", kApps)},
+        {"suspended", ask("UPDATE", kKustomization, "flux-system", R"({"spec":{"suspend":true}})", R"({"spec":{}})"), {".spec.suspend"}},
+        {"another URL", ask("UPDATE", kRepository, "flux-system", R"({"spec":{"url":"b"}})", R"({"spec":{"url":"a"}})"), {".spec.url"}},
+        {"another label", ask("UPDATE", kRepository, "flux-system", with_key("labels", "a", "b"), kPlain), {".metadata.labels"}},
+        {"another annotation",
+         ask("UPDATE", kRepository, "flux-system", with_key("annotations", "a", "b"), kPlain),
+         {".metadata.annotations"}},
+        {"a request to reconcile, and something else",
+         ask("UPDATE", kKustomization, "flux-system",
+             R"({"metadata":{"annotations":{"reconcile.fluxcd.io/requestedAt":"1"}},"spec":{"force":true}})",
+             R"({"metadata":{"annotations":{"reconcile.fluxcd.io/requestedAt":"0"}},"spec":{}})"),
+         {R"(.metadata.annotations["reconcile.fluxcd.io/requestedAt"])", ".spec.force"}},
+        {"a finalizer removed",
+         ask("UPDATE", kKustomization, "flux-system", R"({"metadata":{}})", R"({"metadata":{"finalizers":["f"]}})"),
+         {".metadata.finalizers"}},
+        {"a FluxConfig of Azure", ask("CREATE", "clusterconfig.azure.com/fluxconfigs", "apps", kApps)},
+        {"a FluxInstance", ask("CREATE", "fluxcd.controlplane.io/fluxinstances", "flux-system", kApps)},
+        {"a HelmRelease by its scale", ask("UPDATE", "helm.toolkit.fluxcd.io/helmreleases/scale", "apps", "{}", "{}")},
+    };
+    for (const Row& row : rows) {
+        const bool of_status = !row.request.sub_resource.empty();
+        expect_refused(row, of_status);
+    }
+    const Verdict suspended = judge(rows[3].request);
+    CHECK(escapes(suspended).at(1).want.find("a break-glass grant does not open it") != std::string::npos);
+    CHECK(escapes(suspended).at(0).have == "UPDATE of kustomizations.kustomize.toolkit.fluxcd.io by alice@example.com (no writer)");
+}
+
+TEST_CASE("the status of Flux's objects is written by the controller they belong to") {
+    struct Case {
+        std::string_view account;
+        std::string_view what;
+        bool passes;
+    };
+    const Case cases[] = {
+        {"source-controller", "source.toolkit.fluxcd.io/gitrepositories/status", true},
+        {"kustomize-controller", "source.toolkit.fluxcd.io/gitrepositories/status", false},
+        {"helm-controller", "source.toolkit.fluxcd.io/ocirepositories/status", false},
+        {"kustomize-controller", "kustomize.toolkit.fluxcd.io/kustomizations/status", true},
+        {"helm-controller", "kustomize.toolkit.fluxcd.io/kustomizations/status", false},
+        {"source-controller", "kustomize.toolkit.fluxcd.io/kustomizations/status", false},
+        {"helm-controller", "helm.toolkit.fluxcd.io/helmreleases/status", true},
+        {"notification-controller", "notification.toolkit.fluxcd.io/receivers/status", true},
+        {"image-reflector-controller", "image.toolkit.fluxcd.io/imagepolicies/status", true},
+        {"image-automation-controller", "image.toolkit.fluxcd.io/imageupdateautomations/status", true},
+        {"source-watcher", "source.extensions.fluxcd.io/artifactgenerators/status", true},
+        {"source-watcher", "source.toolkit.fluxcd.io/externalartifacts/status", true},
+        {"source-watcher", "source.toolkit.fluxcd.io/gitrepositories/status", false},
+    };
+    for (const Case& one : cases) {
+        INFO(one.account << " " << one.what);
+        const std::string user = sample::pod_bound("flux-system", one.account);
+        const Request request = by(user, ask("UPDATE", one.what, "flux-system", R"({"status":{"a":1}})", "{}"));
+        CHECK(judge(request).allowed == one.passes);
+        CHECK_FALSE(judge(by(sample::kAlice, request)).allowed);
+    }
+}
+
+TEST_CASE("what Flux does with its own objects, and a request to reconcile, pass") {
+    const auto flux = [](std::string_view account) { return sample::pod_bound("flux-system", account); };
+    const std::string requested =
+        R"({"metadata":{"name":"apps","resourceVersion":"2","annotations":{"a":"1","reconcile.fluxcd.io/requestedAt":"1","reconcile.fluxcd.io/forceAt":"1"}},"spec":{"path":"./a"}})";
+    const Row rows[] = {
+        {"alice asks for a reconciliation", ask("UPDATE", kKustomization, "flux-system", requested, kApps)},
+        {"and once more", ask("UPDATE", kKustomization, "flux-system", kApps, requested)},
+        {"notification-controller annotates a source",
+         by(flux("notification-controller"), ask("UPDATE", kRepository, "apps", requested, kApps))},
+        {"source-controller adds its finalizer",
+         by(flux("source-controller"), ask("UPDATE", kRepository, "apps", R"({"metadata":{"finalizers":["f"]}})", R"({"metadata":{}})"))},
+        {"helm-controller makes a HelmChart",
+         by(flux("helm-controller"), ask("CREATE", "source.toolkit.fluxcd.io/helmcharts", "apps", kApps))},
+        {"helm-controller keeps a release",
+         by(flux("helm-controller"),
+            ask("CREATE", "secrets", "flux-system", R"({"type":"helm.sh/release.v1","metadata":{"name":"sh.helm.release.v1.a.v1"}})"))},
+        {"the garbage collector",
+         by(sample::token("kube-system", "generic-garbage-collector"), ask("DELETE", kKustomization, "a", "null", kApps))},
+        {"the end of a Namespace",
+         by(sample::token("kube-system", "namespace-controller"), ask("DELETE", kKustomization, "a", "null", kApps))},
+        {"the end of a deletion",
+         ask("DELETE", kKustomization, "a", "null", R"({"metadata":{"deletionTimestamp":"2026-11-21T05:30:48Z"}})")},
+        {"an object of somebody else", ask("CREATE", "example.com/kustomizations", "a", kApps)},
+        {"a group that ends alike", ask("CREATE", "notfluxcd.io/kustomizations", "a", kApps)},
+    };
+    for (const Row& row : rows) expect_passed(row);
+}
+
+TEST_CASE("what Flux substitutes from is guarded like Flux's objects") {
+    ClusterView::Substitutes list{"ConfigMap apps/vars", "Secret apps/values"};
+    ClusterView view;
+    view.substitutes = std::make_shared<const ClusterView::Substitutes>(list);
+    Context known;
+    known.cluster = &view;
+    struct Case {
+        std::string_view what;
+        std::string namespace_name;
+        std::string_view name;
+        bool refused_if_known;
+        bool refused_if_not;
+    };
+    const Case cases[] = {
+        {"configmaps", "apps", "vars", true, false},       {"secrets", "apps", "values", true, false},
+        {"configmaps", "apps", "values", false, false},    {"secrets", "other", "values", false, false},
+        {"configmaps", "flux-system", "any", false, true}, {"secrets", "flux-system", "any", false, true},
+        {"widgets", "flux-system", "any", false, false},   {"configmaps", "cert-manager", "any", false, false},
+    };
+    for (const Case& one : cases) {
+        INFO(one.what << " " << one.namespace_name << "/" << one.name);
+        const std::string object = R"({"metadata":{"name":")" + std::string(one.name) + R"("}})";
+        for (const char* operation : {"CREATE", "UPDATE", "DELETE"}) {
+            const bool removes = std::string_view(operation) == "DELETE";
+            const std::string old = std::string_view(operation) == "CREATE" ? "null" : object;
+            const Request request = ask(operation, one.what, one.namespace_name, removes ? "null" : object, old);
+            CHECK(judge(request, kLock, known).allowed != one.refused_if_known);
+            CHECK(judge(request).allowed != one.refused_if_not);
+            CHECK(judge(by(sample::kFlux, request), kLock, known).allowed);
+        }
+    }
+    const std::string publisher = sample::token("kube-system", "root-ca-cert-publisher");
+    CHECK(judge(by(publisher, ask("CREATE", "configmaps", "flux-system", kPlain))).allowed);
+}
+
+TEST_CASE("Flux's switches, owner labels and what decides over the life of its objects stay as they are") {
+    const std::string owned = R"({"metadata":{"name":"web","labels":{"kustomize.toolkit.fluxcd.io/name":"apps"}}})";
+    const Row rows[] = {
+        {"disabled by a label, in capitals",
+         ask("UPDATE", "apps/deployments", "production", with_key("labels", "Kustomize.toolkit.fluxcd.io/Reconcile", "DISABLED"), kPlain),
+         {R"(.metadata.labels["Kustomize.toolkit.fluxcd.io/Reconcile"])"}},
+        {"ssa by an annotation",
+         ask("UPDATE", "services", "production", with_key("annotations", "kustomize.toolkit.fluxcd.io/ssa", "ignore"), kPlain),
+         {R"(.metadata.annotations["kustomize.toolkit.fluxcd.io/ssa"])"}},
+        {"drift detection",
+         ask("UPDATE", "services", "production", with_key("annotations", "helm.toolkit.fluxcd.io/driftDetection", "disabled"), kPlain),
+         {R"(.metadata.annotations["helm.toolkit.fluxcd.io/driftDetection"])"}},
+        {"an owner label removed",
+         ask("UPDATE", "services", "production", kPlain, owned),
+         {R"(.metadata.labels["kustomize.toolkit.fluxcd.io/name"])"}},
+        {"an owner label changed",
+         ask("UPDATE", "services", "production", with_key("labels", "kustomize.toolkit.fluxcd.io/name", "mine"), owned),
+         {R"(.metadata.labels["kustomize.toolkit.fluxcd.io/name"])"}},
+        {"through the status",
+         ask("UPDATE", "pods/status", "production", with_key("labels", "kustomize.toolkit.fluxcd.io/prune", "disabled"), kPlain),
+         {R"(.metadata.labels["kustomize.toolkit.fluxcd.io/prune"])"}},
+        {"created with a switch",
+         ask("CREATE", "services", "production", with_key("labels", "kustomize.toolkit.fluxcd.io/prune", "disabled")),
+         {R"(.metadata.labels["kustomize.toolkit.fluxcd.io/prune"])"}},
+        {"an owner reference",
+         ask("UPDATE", "apps/deployments", "production", declared(R"("ownerReferences":[{"name":"x","uid":"dead"}],)"), declared("")),
+         {".metadata.ownerReferences"}},
+        {"a finalizer removed",
+         ask("UPDATE", "apps/deployments", "production", declared(""), declared(R"("finalizers":["a"],)")),
+         {".metadata.finalizers"}},
+        {"Flux's entry reduced",
+         ask("UPDATE", "apps/deployments", "production", declared("", R"({"f:metadata":{}})"), declared("")),
+         {".metadata.managedFields"}},
+        {"Flux's entry removed",
+         ask("UPDATE", "apps/deployments", "production", R"({"apiVersion":"apps/v1","metadata":{"name":"web"}})", declared("")),
+         {".metadata.managedFields"}},
+    };
+    const auto set = sample::compiled(kLock);
+    for (const Row& row : rows) {
+        INFO(row.name);
+        const Verdict verdict = evaluate(*Read(row.request), *set, {});
+        CHECK_FALSE(verdict.allowed);
+        CHECK(paths(verdict) == row.refused);
+        CHECK(evaluate(*Read(by(sample::kFlux, row.request)), *set, {}).allowed);
+        Request elsewhere = row.request;
+        elsewhere.namespace_name = "staging";
+        CHECK(evaluate(*Read(elsewhere), *set, {}).allowed);
+    }
+    const Row harmless[] = {
+        {"asks for a reconciliation",
+         ask("UPDATE", "services", "production", with_key("annotations", "reconcile.fluxcd.io/requestedAt", "1"), kPlain)},
+        {"any other label", ask("UPDATE", "services", "production", with_key("labels", "team", "a"), kPlain)},
+        {"a finalizer of what Flux does not declare",
+         ask("UPDATE", "services", "production", R"({"metadata":{"finalizers":["a"]}})", R"({"metadata":{}})")},
+        {"created with copied owner labels", ask("CREATE", "services", "production", owned)},
+    };
+    for (const Row& row : harmless) expect_passed(row);
+}
+
+TEST_CASE("within a grant the reconcile switch may be put to disabled and back, and nothing else") {
+    struct Case {
+        std::string_view name;
+        std::string before;
+        std::string after;
+        bool opened;
+    };
+    const std::string off = with_key("annotations", "kustomize.toolkit.fluxcd.io/reconcile", "disabled");
+    const Case cases[] = {
+        {"disabled", kPlain, off, true},
+        {"disabled by a label", kPlain, with_key("labels", "kustomize.toolkit.fluxcd.io/reconcile", "Disabled"), true},
+        {"and back", off, kPlain, true},
+        {"to something else", off, with_key("annotations", "kustomize.toolkit.fluxcd.io/reconcile", "x"), false},
+        {"prune", kPlain, with_key("annotations", "kustomize.toolkit.fluxcd.io/prune", "disabled"), false},
+        {"ssa", kPlain, with_key("labels", "kustomize.toolkit.fluxcd.io/ssa", "Ignore"), false},
+        {"a look-alike key", kPlain, with_key("labels", "x.kustomize.toolkit.fluxcd.io/reconcile", "disabled"), false},
+    };
+    const auto set = sample::compiled(kLock);
+    for (const Case& one : cases) {
+        INFO(one.name);
+        const Read review(ask("UPDATE", "services", "production", one.after, one.before));
+        for (const bool granted : {true, false}) {
+            Verdict verdict;
+            Findings findings(verdict, "fluxgate", "escape", Action::deny);
+            judge_escape(*review, *set, {}, Assurance::certificate, {.enforced = true, .granted = granted}, findings);
+            CHECK((findings.count() == 0) == (granted && one.opened));
+        }
+    }
+}
+
+TEST_CASE("nobody becomes a writer by a token, a Secret, a Pod or a connection") {
+    const std::string token_secret =
+        R"({"type":"kubernetes.io/service-account-token","metadata":{"name":"t","annotations":{"kubernetes.io/service-account.name":"kustomize-controller"}}})";
+    const std::string annotated = R"(.metadata.annotations["kubernetes.io/service-account.name"])";
+    const Row rows[] = {
+        {"a token", ask("CREATE", "serviceaccounts/token", "flux-system", R"({"spec":{}})", "null", "kustomize-controller")},
+        {"a token that ends with a Pod", ask("CREATE", "serviceaccounts/token", "flux-system",
+                                             R"({"spec":{"boundObjectRef":{"kind":"Pod"}}})", "null", "source-controller")},
+        {"a token of a controller of Kubernetes",
+         ask("CREATE", "serviceaccounts/token", "kube-system", "{}", "null", "deployment-controller")},
+        {"a Secret with a token", ask("CREATE", "secrets", "flux-system", token_secret), {annotated}},
+        {"a Secret that becomes one", ask("UPDATE", "secrets", "flux-system", token_secret, kPlain), {annotated}},
+        {"a Secret with a token in kube-system",
+         ask("CREATE", "secrets", "kube-system",
+             R"({"type":"kubernetes.io/service-account-token","metadata":{"annotations":{"kubernetes.io/service-account.name":"job-controller"}}})"),
+         {annotated}},
+        {"a Pod", ask("CREATE", "pods", "flux-system", pod_of("kustomize-controller")), {".spec.serviceAccountName"}},
+        {"a Pod by the old field",
+         ask("CREATE", "pods", "flux-system", R"({"spec":{"serviceAccount":"helm-controller"}})"),
+         {".spec.serviceAccountName"}},
+        {"a Pod changed",
+         ask("UPDATE", "pods", "flux-system", pod_of("helm-controller"), pod_of("helm-controller")),
+         {".spec.serviceAccountName"}},
+        {"a Pod debugged",
+         ask("UPDATE", "pods/ephemeralcontainers", "flux-system", pod_of("helm-controller"), pod_of("helm-controller")),
+         {".spec.serviceAccountName"}},
+        {"a Deployment",
+         ask("CREATE", "apps/deployments", "flux-system", template_of("kustomize-controller")),
+         {".spec.template.spec.serviceAccountName"}},
+        {"a DaemonSet",
+         ask("UPDATE", "apps/daemonsets", "flux-system", template_of("source-controller"), template_of("")),
+         {".spec.template.spec.serviceAccountName"}},
+        {"a CronJob",
+         ask("CREATE", "batch/cronjobs", "flux-system", R"({"spec":{"jobTemplate":)" + template_of("helm-controller") + "}}"),
+         {".spec.jobTemplate.spec.template.spec.serviceAccountName"}},
+        {"a Pod of cert-manager", ask("CREATE", "pods", "cert-manager", pod_of("cert-manager-cainjector")), {".spec.serviceAccountName"}},
+        {"a shell", ask("CONNECT", "pods/exec", "flux-system", R"({"command":["sh"]})", "null", "any")},
+        {"attached", ask("CONNECT", "pods/attach", "flux-system", "{}", "null", "any")},
+        {"a forwarded port", ask("CONNECT", "pods/portforward", "cert-manager", "{}", "null", "any")},
+        {"a proxied Service", ask("CONNECT", "services/proxy", "flux-system", "{}", "null", "source-controller")},
+        {"a kubelet", ask("CONNECT", "nodes/proxy", "", R"({"path":"exec/flux-system/p/c"})", "null", "node-1")},
+        {"a kubelet, disguised", ask("CONNECT", "nodes/proxy", "", R"({"path":"metrics/../run/a"})", "null", "node-1")},
+        {"a kubelet as such", ask("CONNECT", "nodes/proxy", "", "{}", "null", "node-1")},
+        {"the account itself", ask("DELETE", "serviceaccounts", "flux-system", "null", R"({"metadata":{"name":"kustomize-controller"}})")},
+        {"the account changed",
+         ask("UPDATE", "serviceaccounts", "flux-system", R"({"metadata":{"name":"kustomize-controller"},"secrets":[]})",
+             R"({"metadata":{"name":"kustomize-controller"}})")},
+    };
+    for (const Row& row : rows) expect_refused(row);
+    // Every account of Flux may mint tokens, as far as RBAC goes; none may, as far as we go.
+    CHECK_FALSE(judge(by(sample::pod_bound("flux-system", "source-controller"), rows[0].request)).allowed);
+
+    const std::string kubelet = sample::certificate("system:node:aks-1", "system:nodes");
+    const std::string managed =
+        R"({"metadata":{"ownerReferences":[{"kind":"X","controller":true}]},"spec":{"serviceAccountName":"helm-controller"}})";
+    const Row harmless[] = {
+        {"a kubelet, for a Pod", by(kubelet, rows[1].request)},
+        {"the ReplicaSet controller",
+         by(sample::token("kube-system", "replicaset-controller"), ask("CREATE", "pods", "flux-system", managed))},
+        {"the Deployment controller",
+         by(sample::token("kube-system", "deployment-controller"),
+            ask("CREATE", "apps/replicasets", "flux-system",
+                R"({"metadata":{"ownerReferences":[{"kind":"X","controller":true}]},"spec":{"template":{"spec":{"serviceAccountName":"helm-controller"}}}})"))},
+        {"kube-controller-manager, for its controllers",
+         by(sample::certificate("system:kube-controller-manager"),
+            ask("CREATE", "serviceaccounts/token", "kube-system", "{}", "null", "deployment-controller"))},
+        {"the token controller fills a Secret",
+         by(sample::certificate("system:kube-controller-manager"), ask("UPDATE", "secrets", "kube-system", token_secret, kPlain))},
+        {"a token of somebody else", ask("CREATE", "serviceaccounts/token", "team-a", "{}", "null", "kustomize-controller")},
+        {"a token Secret of somebody else", ask("CREATE", "secrets", "team-a", token_secret)},
+        {"a Pod of somebody else", ask("CREATE", "pods", "team-a", pod_of("kustomize-controller"))},
+        {"a Pod without an account, beside Flux", ask("CREATE", "pods", "flux-system", R"({"spec":{}})")},
+        {"a Deployment in a namespace without a lock", ask("UPDATE", "apps/deployments", "team-a", template_of("web"), template_of("web"))},
+        {"the status of a Pod of Flux",
+         by(kubelet, ask("UPDATE", "pods/status", "flux-system", pod_of("helm-controller"), pod_of("helm-controller")))},
+        {"an add-on in kube-system", ask("UPDATE", "apps/daemonsets", "kube-system", template_of("cloud-node-manager"), template_of(""))},
+        {"a shell elsewhere", ask("CONNECT", "pods/exec", "team-a", "{}", "null", "any")},
+        {"a shell in kube-system", ask("CONNECT", "pods/exec", "kube-system", "{}", "null", "any")},
+        {"monitoring reads from a kubelet", ask("CONNECT", "nodes/proxy", "", R"({"path":"/metrics/cadvisor"})", "null", "node-1")},
+        {"the default account of a new Namespace",
+         by(sample::token("kube-system", "service-account-controller"), ask("CREATE", "serviceaccounts", "flux-system", kPlain))},
+    };
+    for (const Row& row : harmless) expect_passed(row);
+}
+
+TEST_CASE("a Namespace with a lock keeps its labels and stays") {
+    const auto space = [](std::string_view metadata) { return R"({"metadata":{"name":"production",)" + std::string(metadata) + "}}"; };
+    const std::string before = space(R"("labels":{"env":"production"})");
+    const Row rows[] = {
+        {"deleted", ask("DELETE", "namespaces", "production", "null", before, "production")},
+        {"a label more",
+         ask("UPDATE", "namespaces", "production", space(R"("labels":{"env":"production","control-plane":"true"})"), before, "production"),
+         {".metadata.labels.control-plane"}},
+        {"a label less",
+         ask("UPDATE", "namespaces", "production", space(R"("labels":{})"), before, "production"),
+         {".metadata.labels.env"}},
+        {"through the status",
+         ask("UPDATE", "namespaces/status", "production", space(R"("labels":{"env":"test"})"), before, "production"),
+         {".metadata.labels.env"}},
+        {"an owner that is dead",
+         ask("UPDATE", "namespaces", "production", space(R"("labels":{"env":"production"},"ownerReferences":[{"uid":"dead"}])"), before,
+             "production"),
+         {".metadata.ownerReferences"}},
+        {"finalized", ask("UPDATE", "namespaces/finalize", "production", before, before, "production")},
+    };
+    for (const Row& row : rows) expect_refused(row);
+    const std::string controller = sample::token("kube-system", "namespace-controller");
+    const std::string dying = space(R"("deletionTimestamp":"2026-11-21T05:30:48Z")");
+    const Row harmless[] = {
+        {"an annotation", ask("UPDATE", "namespaces", "production", space(R"("labels":{"env":"production"},"annotations":{"a":"b"})"),
+                              before, "production")},
+        {"finalized by its controller", by(controller, ask("UPDATE", "namespaces/finalize", "production", before, before, "production"))},
+        {"deleted once more", ask("DELETE", "namespaces", "production", "null", dying, "production")},
+        {"created", ask("CREATE", "namespaces", "production", before, "null", "production")},
+        {"another", ask("DELETE", "namespaces", "staging", "null", R"({"metadata":{"name":"staging"}})", "staging")},
+    };
+    for (const Row& row : harmless) expect_passed(row);
+}
+
+TEST_CASE("no role and no binding opens a way around the lock") {
+    const std::string all = R"("*")";
+    const std::string impersonates = rule(R"("")", R"("users")", R"("impersonate")");
+    const std::string reads = rule(R"("")", R"("pods","secrets")", R"("get","list")");
+    const Row rows[] = {
+        {"impersonation", ask("CREATE", kClusterRoles, "", rules(impersonates)), {".rules[0]"}},
+        {"constrained impersonation",
+         ask("CREATE", kClusterRoles, "", rules(reads + "," + rule(R"("")", R"("serviceaccounts")", R"("impersonate:serviceaccount")"))),
+         {".rules[1]"}},
+        {"impersonation in another's name",
+         ask("CREATE", kClusterRoles, "", rules(rule(R"("apps")", R"("deployments")", R"("impersonate-on:serviceaccount:update")"))),
+         {".rules[0]"}},
+        {"impersonated extras",
+         ask("CREATE", kClusterRoles, "", rules(rule(R"("authentication.k8s.io")", R"("userextras/scopes")", R"("impersonate")"))),
+         {".rules[0]"}},
+        {"every verb on accounts", ask("CREATE", kRoles, "flux-system", rules(rule(R"("")", R"("serviceaccounts")", all))), {".rules[0]"}},
+        {"escalate",
+         ask("CREATE", kClusterRoles, "", rules(rule(R"("rbac.authorization.k8s.io")", R"("clusterroles")", R"("escalate")"))),
+         {".rules[0]"}},
+        {"bind",
+         ask("CREATE", kRoles, "production", rules(rule(R"("rbac.authorization.k8s.io")", R"("roles")", R"("bind")"))),
+         {".rules[0]"}},
+        {"tokens", ask("CREATE", kClusterRoles, "", rules(rule(R"("")", R"("serviceaccounts/token")", R"("create")"))), {".rules[0]"}},
+        {"tokens by a pattern", ask("CREATE", kRoles, "flux-system", rules(rule(R"("")", R"("*/token")", R"("create")"))), {".rules[0]"}},
+        {"tokens of one writer",
+         ask("CREATE", kRoles, "flux-system",
+             rules(rule(R"("")", R"("serviceaccounts/token")", R"("create")", R"(,"resourceNames":["helm-controller"])"))),
+         {".rules[0]"}},
+        {"everything", ask("CREATE", kClusterRoles, "", rules(rule(all, all, all))), {".rules[0]"}},
+        {"kubelets", ask("CREATE", kClusterRoles, "", rules(rule(R"("")", R"("nodes/proxy")", R"("get")"))), {".rules[0]"}},
+        {"webhooks",
+         ask("CREATE", kClusterRoles, "",
+             rules(rule(R"("admissionregistration.k8s.io")", R"("validatingwebhookconfigurations")", R"("patch")"))),
+         {".rules[0]"}},
+        {"a rule more", ask("UPDATE", kClusterRoles, "", rules(reads + "," + impersonates), rules(reads)), {".rules[1]"}},
+        {"another subject of the same rule",
+         ask("UPDATE", kClusterRoles, "", rules(rule(R"("")", R"("users")", R"("impersonate")", R"(,"resourceNames":["b"])")),
+             rules(rule(R"("")", R"("users")", R"("impersonate")", R"(,"resourceNames":["a"])"))),
+         {".rules[0]"}},
+        {"a label that adds its rules to others",
+         ask("UPDATE", kClusterRoles, "",
+             R"({"metadata":{"labels":{"rbac.authorization.k8s.io/aggregate-to-edit":"true"}},"rules":[)" + impersonates + "]}",
+             rules(impersonates)),
+         {".rules[0]"}},
+        {"rules of others", ask("CREATE", kClusterRoles, "", R"({"aggregationRule":{"clusterRoleSelectors":[{}]}})"), {".aggregationRule"}},
+        {"cluster-admin", ask("CREATE", kClusterBindings, "", bound_to("cluster-admin", "alice")), {".roleRef.name"}},
+        {"one more cluster-admin",
+         ask("UPDATE", kClusterBindings, "", bound_to("cluster-admin", "alice"), bound_to("cluster-admin", "bob")),
+         {".roleRef.name"}},
+        {"edit of everything", ask("CREATE", kClusterBindings, "", bound_to("edit", "alice")), {".roleRef.name"}},
+        {"edit of Flux's namespace", ask("CREATE", kBindings, "flux-system", bound_to("edit", "alice")), {".roleRef.name"}},
+        {"admin of a locked namespace", ask("CREATE", kBindings, "production", bound_to("admin", "alice")), {".roleRef.name"}},
+        {"a controller's role",
+         ask("CREATE", kClusterBindings, "", bound_to("system:controller:clusterrole-aggregation-controller", "alice")),
+         {".roleRef.name"}},
+    };
+    for (const Row& row : rows) expect_refused(row);
+    const std::string api_server = R"({"username":"system:apiserver","groups":["system:masters","system:authenticated"]})";
+    const std::string bootstrap =
+        R"({"metadata":{"name":"system:controller:x","labels":{"kubernetes.io/bootstrapping":"rbac-defaults"}},"rules":[)" +
+        rule(all, all, all) + "]}";
+    const Row harmless[] = {
+        {"reading", ask("CREATE", kClusterRoles, "", rules(reads))},
+        {"every verb on Deployments", ask("CREATE", kClusterRoles, "", rules(rule(R"("apps")", R"("deployments")", all)))},
+        {"a dangerous rule that was there", ask("UPDATE", kClusterRoles, "", rules(impersonates + "," + reads), rules(impersonates))},
+        {"a dangerous rule removed", ask("UPDATE", kClusterRoles, "", rules(reads), rules(impersonates + "," + reads))},
+        {"tokens of others", ask("CREATE", kClusterRoles, "",
+                                 rules(rule(R"("")", R"("serviceaccounts/token")", R"("create")", R"(,"resourceNames":["vault"])")))},
+        {"bindings to one role",
+         ask("CREATE", kClusterRoles, "",
+             rules(rule(R"("rbac.authorization.k8s.io")", R"("clusterroles")", R"("bind")", R"(,"resourceNames":["view"])")))},
+        {"a team's own", ask("CREATE", kRoles, "team-a", rules(rule(R"("")", R"("serviceaccounts/token")", R"("create")")))},
+        {"a team's own edit", ask("CREATE", kBindings, "team-a", bound_to("edit", "alice"))},
+        {"view of everything", ask("CREATE", kClusterBindings, "", bound_to("view", "alice"))},
+        {"a label of a binding",
+         ask("UPDATE", kClusterBindings, "", bound_to("cluster-admin", "alice"), bound_to("cluster-admin", "alice"))},
+        {"a delegator", ask("CREATE", kClusterBindings, "", bound_to("system:auth-delegator", "alice"))},
+        {"the API server at its start", by(api_server, ask("CREATE", kClusterRoles, "", bootstrap))},
+        {"the aggregation controller", by(sample::token("kube-system", "clusterrole-aggregation-controller"),
+                                          ask("UPDATE", kClusterRoles, "", rules(rule(all, all, all)), rules("")))},
+    };
+    for (const Row& row : harmless) expect_passed(row);
+    expect_refused(
+        {"the API server's name without its object", by(api_server, ask("CREATE", kClusterRoles, "", rules(impersonates))), {".rules[0]"}});
+    expect_refused({"its label without its name", ask("CREATE", kClusterRoles, "", bootstrap), {".rules[0]"}});
+    expect_refused({"its name without its group",
+                    by(R"({"username":"system:apiserver","groups":["system:authenticated"]})", ask("CREATE", kClusterRoles, "", bootstrap)),
+                    {".rules[0]"}});
+    std::string of_another = bootstrap;
+    of_another.replace(of_another.find("system:controller:x"), 19, "of-another");
+    expect_refused({"its name and its label on another role", by(api_server, ask("CREATE", kClusterRoles, "", of_another)), {".rules[0]"}});
+    std::string many = reads;
+    for (int i = 0; i < 300; ++i) many += "," + reads;
+    expect_refused({"a list too long to compare",
+                    ask("UPDATE", kClusterRoles, "", rules(many + "," + impersonates), rules(impersonates + "," + many)),
+                    {".rules[301]"}});
+}
+
+TEST_CASE("no certificate makes somebody a writer") {
+    const std::string flux = "system:serviceaccount:flux-system:kustomize-controller";
+    const std::set<std::string> path{".spec.request"};
+    const std::string node = "system:node:aks-1";
+    const std::string client_kubelet = "kubernetes.io/kube-apiserver-client-kubelet";
+    const Row rows[] = {
+        {"a service account", ask("CREATE", kRequests, "", named(flux)), path},
+        {"as a wide string", ask("CREATE", kRequests, "", named(wide(flux, 1))), path},
+        {"as a wider string", ask("CREATE", kRequests, "", named(wide(flux, 3))), path},
+        {"masters", ask("CREATE", kRequests, "", named("system:masters")), path},
+        {"a node", ask("CREATE", kRequests, "", named(node)), path},
+        {"the scheduler", ask("CREATE", kRequests, "", named("system:kube-scheduler")), path},
+        {"the user of AKS", ask("CREATE", kRequests, "", named("aksService")), path},
+        {"approved", ask("UPDATE", kRequests + "/approval", "", named(flux), named(flux)), path},
+        {"signed", ask("UPDATE", kRequests + "/status", "", named(flux), named(flux)), path},
+        {"no request", ask("CREATE", kRequests, "", "{}"), path},
+        {"no base64", ask("CREATE", kRequests, "", signing("%%%")), path},
+        {"no PEM", ask("CREATE", kRequests, "", signing(base64("text"))), path},
+        {"one too long to look through", ask("CREATE", kRequests, "", signing(pem(std::string(80'000, 'a')))), path},
+        {"two blocks",
+         ask("CREATE", kRequests, "",
+             signing(base64("-----BEGIN X-----\n" +
+                            std::string("-----BEGIN CERTIFICATE REQUEST-----\neA==\n-----END CERTIFICATE REQUEST-----")))),
+         path},
+        {"a header within",
+         ask("CREATE", kRequests, "",
+             signing(base64("-----BEGIN CERTIFICATE REQUEST-----\na: b\n\neA==\n-----END CERTIFICATE REQUEST-----"))),
+         path},
+        {"another's node", ask("CREATE", kRequests, "", signing(pem(node), client_kubelet)), path},
+        {"a node's, approved for another",
+         ask("UPDATE", kRequests + "/approval", "", signing(pem(node), client_kubelet, R"(,"username":"alice")"),
+             signing(pem(node), client_kubelet, R"(,"username":"alice")")),
+         path},
+    };
+    for (const Row& row : rows) expect_refused(row);
+    const std::string kubelet = sample::certificate(node, "system:nodes");
+    expect_refused({"a kubelet that asks another signer", by(kubelet, ask("CREATE", kRequests, "", named(node))), path});
+    expect_refused({"a kubelet's name without its group",
+                    by(sample::certificate(node), ask("CREATE", kRequests, "", signing(pem(node), client_kubelet))), path});
+    const std::string joining = R"({"username":"system:bootstrap:abcdef","groups":["system:bootstrappers","system:authenticated"]})";
+    const std::string of_node =
+        signing(pem(node), "kubernetes.io/kubelet-serving", R"(,"username":"system:node:aks-1","groups":["system:nodes"])");
+    const std::string controller = sample::token("kube-system", "certificate-controller");
+    const Row harmless[] = {
+        {"a person", ask("CREATE", kRequests, "", named("alice@example.com"))},
+        {"a kubelet", by(kubelet, ask("CREATE", kRequests, "", signing(pem(node), client_kubelet)))},
+        {"a node that joins", by(joining, ask("CREATE", kRequests, "", signing(pem(node), client_kubelet)))},
+        {"a kubelet's, approved by a person", ask("UPDATE", kRequests + "/approval", "", of_node, of_node)},
+        {"approved by its controller", by(controller, ask("UPDATE", kRequests + "/approval", "", named(node), named(node)))},
+        {"signed by its controller", by(controller, ask("UPDATE", kRequests + "/status", "", named(node), named(node)))},
+        {"removed", ask("DELETE", kRequests, "", "null", named(flux))},
+        {"a label", ask("UPDATE", kRequests, "", named(flux), named(flux))},
+    };
+    for (const Row& row : harmless) expect_passed(row);
+}
+
+TEST_CASE("nobody takes over what serves or converts guarded kinds") {
+    const std::string there = R"({"name":"a","namespace":"b"})";
+    const Row rows[] = {
+        {"Deployments served by another", ask("CREATE", kApiServices, "", api_service("apps", there))},
+        {"Flux's objects served by another", ask("CREATE", kApiServices, "", api_service("kustomize.toolkit.fluxcd.io", there))},
+        {"redirected", ask("UPDATE", kApiServices, "", api_service("batch", there), api_service("batch", "null")), {".spec.service"}},
+        {"removed", ask("DELETE", kApiServices, "", "null", api_service("rbac.authorization.k8s.io", "null"))},
+        {"a definition of Flux",
+         ask("UPDATE", kDefinitions, "", definition("source.toolkit.fluxcd.io", "{}"), definition("source.toolkit.fluxcd.io", "{}"))},
+        {"a definition of Flux removed", ask("DELETE", kDefinitions, "", "null", definition("helm.toolkit.fluxcd.io", "{}"))},
+        {"converted by another",
+         ask("UPDATE", kDefinitions, "", definition("example.com", kWebhook), definition("example.com", R"({"strategy":"None"})")),
+         {".spec.conversion.strategy", ".spec.conversion.webhook"}},
+        {"converted elsewhere",
+         ask("UPDATE", kDefinitions, "", definition("example.com", R"({"webhook":{"clientConfig":{"url":"b"}}})"),
+             definition("example.com", R"({"webhook":{"clientConfig":{"url":"a"}}})")),
+         {".spec.conversion.webhook.clientConfig.url"}},
+        {"converted by another Service",
+         ask("UPDATE", kDefinitions, "", definition("example.com", R"({"webhook":{"clientConfig":{"service":{"name":"b"}}}})"),
+             definition("example.com", R"({"webhook":{"clientConfig":{"service":{"name":"a"}}}})")),
+         {".spec.conversion.webhook.clientConfig.service.name"}},
+    };
+    for (const Row& row : rows) expect_refused(row);
+    const std::string api_server = R"({"username":"system:apiserver","groups":["system:masters","system:authenticated"]})";
+    std::string renewed(kWebhook);
+    renewed.replace(renewed.find("eA=="), 4, "eQ==");
+    const Row harmless[] = {
+        {"metrics", ask("CREATE", kApiServices, "", api_service("metrics.k8s.io", there))},
+        {"metrics for scaling",
+         ask("UPDATE", kApiServices, "", api_service("external.metrics.k8s.io", there), api_service("external.metrics.k8s.io", there))},
+        {"a group of one's own", ask("CREATE", kApiServices, "", api_service("example.com", there))},
+        {"served by the API server", by(api_server, ask("CREATE", kApiServices, "", api_service("apps", "null")))},
+        {"no longer served by the API server", by(api_server, ask("DELETE", kApiServices, "", "null", api_service("apps", "null")))},
+        {"available",
+         by(api_server, ask("UPDATE", kApiServices + "/status", "", api_service("apps", "null"), api_service("apps", "null")))},
+        {"a definition", ask("CREATE", kDefinitions, "", definition("example.com", kWebhook))},
+        {"a certificate renewed", ask("UPDATE", kDefinitions, "", definition("example.com", renewed), definition("example.com", kWebhook))},
+        {"a definition of Flux established",
+         by(api_server, ask("UPDATE", kDefinitions + "/status", "", definition("helm.toolkit.fluxcd.io", "{}"),
+                            definition("helm.toolkit.fluxcd.io", "{}")))},
+    };
+    for (const Row& row : harmless) expect_passed(row);
+}
+
+TEST_CASE("the rule is on where a lock denies, and when it does") {
+    const Request request = ask("CREATE", kKustomization, "team-a", kApps);
+    const auto with = [](const char* spec) {
+        return sample::policy(std::string(spec) + "  match: {namespaces: [production]}\n  rules: [{name: r, lock: {writers: [flux]}}]\n");
+    };
+    CHECK_FALSE(judge(request, with("")).allowed);
+    CHECK(judge(request, with("  validationActions: [Warn]\n")).allowed);
+    CHECK_FALSE(
+        judge(request, with("  validationActions: [Warn]\n  namespaceActions: [{namespaces: [x], validationActions: [Deny]}]\n")).allowed);
+    CHECK(judge(request, sample::rule("images: {denyTags: [latest]}")).allowed);
+    const std::string later = with("  enforceFrom: 2026-12-01T00:00:00Z\n");
+    Context context;
+    context.now = *parse_rfc3339("2026-11-30T23:59:59Z");
+    CHECK(judge(request, later, context).allowed);
+    context.now = *parse_rfc3339("2026-12-01T00:00:00Z");
+    CHECK_FALSE(judge(request, later, context).allowed);
+
+    // A lock that only warns guards neither switches nor its Namespaces.
+    const std::string both = with("  validationActions: [Warn]\n  namespaceActions: [{namespaces: [x], validationActions: [Deny]}]\n");
+    CHECK(judge(ask("UPDATE", "services", "production", with_key("labels", "kustomize.toolkit.fluxcd.io/ssa", "ignore"), kPlain), both)
+              .allowed);
+    CHECK(judge(ask("DELETE", "namespaces", "production", "null", R"({"metadata":{"name":"production"}})", "production"), both).allowed);
+}
+
+TEST_CASE("controllers of Kubernetes pass even if no lock names them, and then their accounts are not guarded") {
+    const std::string only_flux = sample::policy("  match: {namespaces: [production]}\n  rules: [{name: r, lock: {writers: [flux]}}]\n");
+    const Request pod = ask("CREATE", "pods", "flux-system",
+                            R"({"metadata":{"ownerReferences":[{"controller":true}]},"spec":{"serviceAccountName":"helm-controller"}})");
+    CHECK(judge(by(sample::token("kube-system", "replicaset-controller"), pod), only_flux).allowed);
+    CHECK_FALSE(judge(pod, only_flux).allowed);
+    CHECK(judge(ask("CREATE", "serviceaccounts/token", "kube-system", "{}", "null", "deployment-controller"), only_flux).allowed);
+}
+
+TEST_CASE("a writer that a look-alike could be passes, and is recorded where the rule has a word") {
+    const std::string tenant = sample::policy(
+        "  match: {namespaces: [production]}\n  rules: [{name: r, lock: {writers: [{name: aks-flux, serviceAccounts: "
+        "[cluster-config/flux-applier]}]}}]\n");
+    const std::string applier = sample::impersonated("cluster-config", "flux-applier");
+    const Verdict source = judge(by(applier, ask("CREATE", kRepository, "apps", kApps)), tenant);
+    CHECK(source.allowed);
+    CHECK(source.write_class == WriteClass::exceptional);
+    const Verdict role = judge(by(applier, ask("CREATE", kClusterRoles, "", rules(rule(R"("")", R"("pods")", R"("get")")))), tenant);
+    CHECK(role.write_class == WriteClass::unguarded);
+    const Verdict dangerous =
+        judge(by(applier, ask("CREATE", kClusterRoles, "", rules(rule(R"("")", R"("users")", R"("impersonate")")))), tenant);
+    CHECK(dangerous.allowed);
+    CHECK(dangerous.write_class == WriteClass::exceptional);
+    CHECK_FALSE(judge(ask("CREATE", "serviceaccounts/token", "cluster-config", "{}", "null", "flux-applier"), tenant).allowed);
+    // Nothing runs as it: the namespace may be entered.
+    CHECK(judge(ask("CONNECT", "pods/exec", "cluster-config", "{}", "null", "any"), tenant).allowed);
+}
+
+TEST_CASE("an account named by a pattern is guarded by the pattern") {
+    const std::vector<std::string> files{
+        "apiVersion: fluxgate.dev/v1alpha1\nkind: WriterProfile\nmetadata: {name: robots}\nspec:\n  identities:\n"
+        "  - serviceAccount: {namespace: ops, name: \"robot-*\"}\n    assurance: pod-bound\n"
+        "    may: [{apiGroups: [\"\"], resources: [configmaps], operations: [\"*\"]}]\n",
+        sample::policy("  match: {namespaces: [production]}\n  rules: [{name: r, lock: {writers: [robots]}}]\n")};
+    const auto set = sample::compiled(files);
+    const auto refused = [&](const Request& request) { return !evaluate(*Read(request), *set, {}).allowed; };
+    CHECK(refused(ask("CREATE", "serviceaccounts/token", "ops", "{}", "null", "robot-7")));
+    CHECK_FALSE(refused(ask("CREATE", "serviceaccounts/token", "ops", "{}", "null", "person")));
+    CHECK(refused(ask("CREATE", "pods", "ops", pod_of("robot-1"))));
+    CHECK(refused(ask("CONNECT", "pods/exec", "ops", "{}", "null", "any")));
+}
+
+TEST_CASE("an object of another version than Git declares is locked as a whole") {
+    const std::string v1 =
+        R"({"apiVersion":"autoscaling/v1","metadata":{"name":"web","annotations":{"a":"1"},"managedFields":[{"manager":"kustomize-controller",)"
+        R"("operation":"Apply","apiVersion":"autoscaling/v2","fieldsType":"FieldsV1","fieldsV1":{"f:spec":{}}}]}})";
+    std::string changed = v1;
+    changed.replace(changed.find(R"("1")"), 3, R"("2")");
+    const Verdict verdict = judge(ask("UPDATE", "autoscaling.k8s.io/horizontalpodautoscalers", "production", changed, v1));
+    CHECK_FALSE(verdict.allowed);
+    CHECK(verdict.violations.at(0).have.find("locked as a whole") != std::string::npos);
+}
+
+TEST_CASE("explain tells of the rule as a policy of Fluxgate's own") {
+    const auto set = sample::compiled(kLock);
+    const Read review(ask("CREATE", kKustomization, "team-a", kApps));
+    const Explanation told = explain(*review, *set, {});
+    REQUIRE(told.policies.size() == 2);
+    CHECK(told.policies[1].policy == "fluxgate");
+    REQUIRE(told.policies[1].rules.size() == 1);
+    CHECK(told.policies[1].rules[0].rule == "escape");
+    CHECK(told.policies[1].rules[0].why == "1 violation");
+}
