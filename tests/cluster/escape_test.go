@@ -58,7 +58,7 @@ func TestEscapesFromTheLock(t *testing.T) {
 	locked.escapesByKubectl(t)
 	t.Run("what must go on working", locked.noEscape)
 
-	suite := &suite{rule: "fluxgate/escape"}
+	suite := &suite{rules: []string{"fluxgate/escape"}}
 	everybody := callersIn(t, namespace)
 	callers := everybody[:5]
 	suite.fluxObjects(namespace, everybody[:6])
@@ -89,7 +89,7 @@ func (locked *lockedNamespace) escapesByKubectl(t *testing.T) {
 		{"flux reconcile --force, of a source", []string{"-n", "flux-system", "annotate", "gitrepository", name, "--overwrite", "--field-manager=flux",
 			"reconcile.fluxcd.io/requestedAt=2026-11-21T16:00:00Z", "reconcile.fluxcd.io/forceAt=2026-11-21T16:00:00Z"}, "", ""},
 		{"a Namespace that says it is none of ours", []string{"label", "namespace", locked.namespace, "control-plane=true"},
-			"UPDATE namespaces " + locked.namespace, ` .metadata.labels["control-plane"]: have "true", want (absent)`},
+			"UPDATE namespaces " + locked.namespace, " .metadata.labels.control-plane: have \"true\", want (absent)"},
 		{"a Namespace that says it is of AKS", []string{"label", "namespace", locked.namespace, "kubernetes.azure.com/managedby=aks"},
 			"UPDATE namespaces " + locked.namespace, ` .metadata.labels["kubernetes.azure.com/managedby"]: have "aks", want (absent)`},
 		{"delete namespace", []string{"delete", "namespace", locked.namespace, "--wait=false"}, "DELETE namespaces " + locked.namespace, ""},
