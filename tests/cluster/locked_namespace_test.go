@@ -29,13 +29,15 @@ func lockOf(namespace, more string) map[string]string {
 	return files
 }
 
-// startLock makes both namespaces, registers and starts the guard, and lets Flux fill the locked one from Git.
-func startLock(t *testing.T, namespace string, policies map[string]string) *lockedNamespace {
+// startLock makes both namespaces, registers and starts the guard (`flags` are further ones of `serve`), and lets Flux fill the locked
+// one from Git.
+func startLock(t *testing.T, namespace string, policies map[string]string, flags ...string) *lockedNamespace {
 	t.Helper()
 	must(t, guard.Alive()) // the first guard is asked too
 	makeNamespace(t, namespace)
 	makeNamespace(t, namespace+"-staging")
 	own := prepareOwnGuard(t, namespace, namespace, policies)
+	own.Flags = flags
 	must(t, cluster.RegisterLockFor(own.Guard, namespace))
 	t.Cleanup(func() { unregister(t, "validatingwebhookconfiguration", own.Name) })
 	must(t, own.Start())

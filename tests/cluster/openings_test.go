@@ -23,21 +23,6 @@ func TestLockAllowsDayTwoWork(t *testing.T) {
 	restart := []string{"rollout", "restart", "deployment/web"}
 	safely := append(restart, "--field-manager=flux-client-side-apply")
 
-	t.Run("a restart that Flux does not take back", func(t *testing.T) {
-		allowed(t, locked.as(sam, safely...))
-		eventually(t, func() error {
-			records, err := locked.Records()
-			if err != nil {
-				return err
-			}
-			for _, record := range records {
-				if record.Text("allowance") == "restart" && record.Text("user", "username") == "sam@example.com" {
-					return nil
-				}
-			}
-			return fmt.Errorf("none of %d records is of the restart", len(records))
-		})
-	})
 	t.Run("a restart that Flux would take back is refused, with the command that it would not", func(t *testing.T) {
 		found := refused(t, locked.as(sam, restart...))
 		found.startsWith(t, "Fluxgate denied "+update+"sam@example.com")
@@ -56,6 +41,27 @@ func TestLockAllowsDayTwoWork(t *testing.T) {
 	} {
 		locked.try(t, attempt)
 	}
+	t.Run("a restart that Flux does not take back", func(t *testing.T) {
+		allowed(t, locked.as(sam, safely...))
+		eventually(t, func() error {
+			records, err := locked.Records()
+			if err != nil {
+				return err
+			}
+			for _, record := range records {
+				if record.Text("allowance") == "restart" && record.Text("user", "username") == "sam@example.com" {
+					return nil
+				}
+			}
+			return fmt.Errorf("none of %d records is of the restart", len(records))
+		})
+		locked.delivers(t, "a colour", strings.Replace(locked.manifest, "value: blue", "value: green", 1))
+		web, err := cluster.Admin.Get(locked.path("apps/deployments/web"))
+		must(t, err)
+		if web.Text("spec", "template", "metadata", "annotations", "kubectl.kubernetes.io/restartedAt") == "" {
+			t.Error("Flux has taken it back")
+		}
+	})
 	t.Run("a forwarded port gets past admission", func(t *testing.T) {
 		err := sam.Client.Do(http.MethodGet, locked.path("pods/"+locked.pod(t)+"/portforward?ports=8080"), "", nil, nil)
 		if err == nil || strings.Contains(err.Error(), "Fluxgate denied") { // no kubelet answers
@@ -75,10 +81,11 @@ func TestLockAllowsDayTwoWork(t *testing.T) {
 
 func TestLockLearnsForAWhile(t *testing.T) {
 	const namespace = "locked-learning"
-	ends := time.Now().Add(20 * time.Second).Truncate(time.Second)
 	operator, err := cluster.AccountInPod("default", "some-operator")
 	must(t, err)
-	locked := startLock(t, namespace, lockOf(namespace, "      learnUntil: "+ends.UTC().Format(time.RFC3339)+"\n"))
+	locked := startLock(t, namespace, lockOf(namespace, ""))
+	ends := time.Now().Add(6 * time.Second).Truncate(time.Second)
+	locked.enforce(t, lockOf(namespace, "      learnUntil: "+ends.UTC().Format(time.RFC3339)+"\n"))
 	create := []string{"create", "configmap", "state", "--from-literal=a=b"}
 
 	t.Run("a service account that nobody knows yet passes, with a warning and a record", func(t *testing.T) {
