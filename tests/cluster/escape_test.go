@@ -62,6 +62,9 @@ func TestEscapesFromTheLock(t *testing.T) {
 	everybody := callersIn(t, namespace)
 	callers := everybody[:5]
 	suite.fluxObjects(namespace, everybody[:6])
+	suite.each([]caller{{name: "kustomize-controller itself", closes: 8, client: cluster.Flux.Controller.Client}}, 8,
+		"another artifact in its status, by the wrong controller", "GitRepository", request{http.MethodPatch, gitSources + "/" + namespace + "/status", lab.MergePatch,
+			lab.Object{"status": lab.Object{"artifact": artifactOf("http://evil.example.com/evil.tar.gz")}}})
 	suite.fluxAccounts(namespace, everybody[:6])
 	suite.roles(namespace, callers)
 	suite.certificates(t, namespace, callers)
@@ -134,6 +137,10 @@ func (locked *lockedNamespace) noEscape(t *testing.T) {
 		allowed(t, alice.Kubectl("create", "clusterrole", name+"-reader", "--verb=get,list", "--resource=pods"))
 		allowed(t, alice.Kubectl("create", "clusterrolebinding", name+"-reader", "--clusterrole="+name+"-reader", "--user=bob@example.com"))
 		allowed(t, alice.Kubectl("delete", "clusterrolebinding,clusterrole", name+"-reader"))
+	})
+	t.Run("a person makes a role that impersonates somebody whom no profile names", func(t *testing.T) {
+		allowed(t, alice.Kubectl("create", "clusterrole", name+"-reader", "--verb=impersonate", "--resource=serviceaccounts", "--resource-name=some-robot"))
+		allowed(t, alice.Kubectl("delete", "clusterrole", name+"-reader"))
 	})
 	t.Run("a person works in the namespace beside", func(t *testing.T) {
 		allowed(t, alice.Kubectl("label", "namespace", locked.staging, "team=shop"))
@@ -299,7 +306,7 @@ func (suite *suite) roles(name string, callers []caller) {
 	suite.each(callers, 4, "a role that gathers others", "ClusterRole", request{http.MethodPost, rbac + "clusterroles", lab.JSON,
 		lab.Object{"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": lab.Object{"name": name + "-evil"},
 			"aggregationRule": lab.Object{"clusterRoleSelectors": []lab.Object{{"matchLabels": lab.Object{"rbac.authorization.k8s.io/aggregate-to-admin": "true"}}}}}})
-	for _, role := range []string{"cluster-admin", "admin", "edit"} {
+	for _, role := range []string{"cluster-admin", "admin", "edit", "system:controller:generic-garbage-collector", "system:node", "system:kube-controller-manager"} {
 		suite.each(callers, 4, "a binding to "+role, "ClusterRoleBinding", request{http.MethodPost, rbac + "clusterrolebindings", lab.JSON,
 			lab.Object{"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": lab.Object{"name": name + "-evil"},
 				"roleRef":  lab.Object{"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
@@ -318,6 +325,8 @@ func (suite *suite) certificates(t *testing.T, name string, callers []caller) {
 	for what, subject := range map[string]pkix.Name{
 		"in the name of kustomize-controller":  {CommonName: fluxUser},
 		"in the name of a built-in controller": {CommonName: controllers + "replicaset-controller"},
+		"in the name of a node":                {CommonName: "system:node:node-2", Organization: []string{"system:nodes"}},
+		"in the name of the scheduler":         {CommonName: "system:kube-scheduler"},
 	} {
 		suite.each(callers, 5, "a certificate "+what, "CertificateSigningRequest",
 			request{http.MethodPost, csrs, lab.JSON, certificateRequest(t, name+"-evil", subject)})
@@ -358,6 +367,18 @@ func (suite *suite) namespaces(name string, callers []caller) {
 		suite.each(callers, 6, "the label "+key+", by server-side apply", "Namespace", request{http.MethodPatch, path + "?fieldManager=evil&force=true", lab.ApplyPatch,
 			lab.Object{"apiVersion": "v1", "kind": "Namespace", "metadata": lab.Object{"name": name, "labels": lab.Object{key: value}}}})
 	}
+	for what, text := range map[string]string{
+		"a finalizer":                     `{"metadata":{"finalizers":["example.com/evil"]}}`,
+		"an owner that does not exist":    `{"metadata":{"ownerReferences":[{"apiVersion":"v1","kind":"Node","name":"none","uid":"00000000-0000-0000-0000-000000000000"}]}}`,
+		"a label, by way of the status":   `{"metadata":{"labels":{"control-plane":"true"}},"status":{"phase":"Active"}}`,
+		"no label that its selectors use": `{"metadata":{"labels":{"kubernetes.io/metadata.name":null,"team":"evil"}}}`,
+	} {
+		to := path
+		if strings.Contains(what, "status") {
+			to += "/status"
+		}
+		suite.each(callers, 6, what, "Namespace", request{http.MethodPatch, to, lab.MergePatch, json.RawMessage(text)})
+	}
 	suite.each(callers, 12, "deleted", "Namespace", request{http.MethodDelete, path, "", nil})
 	suite.each(callers, 12, "finalised", "Namespace", request{http.MethodPut, path + "/finalize", lab.JSON,
 		lab.Object{"apiVersion": "v1", "kind": "Namespace", "metadata": lab.Object{"name": name}, "spec": lab.Object{}}})
@@ -372,6 +393,7 @@ func (suite *suite) definitions(name string, callers []caller) {
 				"spec": lab.Object{"group": group, "version": number, "groupPriorityMinimum": 1, "versionPriority": 1, "insecureSkipTLSVerify": true,
 					"service": lab.Object{"name": name, "namespace": "default"}}}})
 	}
+	suite.each(callers, 17, "the removal of a group's service", "APIService v1.batch", request{http.MethodDelete, "/apis/apiregistration.k8s.io/v1/apiservices/v1.batch", "", nil})
 	const definition = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/buckets.source.toolkit.fluxcd.io"
 	suite.each(callers, 17, "a definition of Flux changed", "CustomResourceDefinition", request{http.MethodPatch, definition, lab.MergePatch,
 		json.RawMessage(`{"metadata":{"annotations":{"evil":"yes"}},"spec":{"names":{"shortNames":["evil"]}}}`)})
