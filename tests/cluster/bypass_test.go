@@ -62,30 +62,41 @@ func targetsIn(namespace, pod string) []target {
 		{kind: "StatefulSet", apiVersion: "apps/v1", list: "statefulsets", name: "store", field: image, evil: "evil:1", status: generation},
 		{kind: "DaemonSet", apiVersion: "apps/v1", list: "daemonsets", name: "agent", field: image, evil: "evil:1", status: generation},
 		{kind: "Service", apiVersion: "v1", list: "services", name: "web", field: "/spec/selector/app", evil: "evil",
-			status: lab.Object{"conditions": []lab.Object{{"type": "Evil", "status": "True", "reason": "Evil", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"}}}},
+			status: lab.Object{"conditions": []lab.Object{{"type": "Evil", "status": "True", "reason": "Evil", "message": "",
+				"lastTransitionTime": "2026-01-01T00:00:00Z"}}}},
 		{kind: "ConfigMap", apiVersion: "v1", list: "configmaps", name: "settings", field: "/data/colour", evil: "evil"},
 		{kind: "Secret", apiVersion: "v1", list: "secrets", name: "password", field: "/data/password", evil: "ZXZpbA=="},
-		{kind: "Ingress", apiVersion: "networking.k8s.io/v1", list: "ingresses", name: "web", field: "/spec/rules/0/host", evil: "evil.example.com",
+		{kind: "Ingress", apiVersion: "networking.k8s.io/v1", list: "ingresses", name: "web", field: "/spec/rules/0/host",
+			evil:   "evil.example.com",
 			status: lab.Object{"loadBalancer": lab.Object{"ingress": []lab.Object{{"ip": "10.9.9.9"}}}}},
 		{kind: "CronJob", apiVersion: "batch/v1", list: "cronjobs", name: "report", field: "/spec/schedule", evil: "* * * * *",
 			status: lab.Object{"lastScheduleTime": "2026-01-01T00:00:00Z"}},
-		{kind: "HorizontalPodAutoscaler", apiVersion: "autoscaling/v2", list: "horizontalpodautoscalers", name: "web", field: "/spec/maxReplicas", evil: 9,
+		{kind: "HorizontalPodAutoscaler", apiVersion: "autoscaling/v2", list: "horizontalpodautoscalers", name: "web",
+			field: "/spec/maxReplicas", evil: 9,
 			status: lab.Object{"desiredReplicas": 9}},
-		{kind: "PodDisruptionBudget", apiVersion: "policy/v1", list: "poddisruptionbudgets", name: "web", field: "/spec/maxUnavailable", evil: 9,
+		{kind: "PodDisruptionBudget", apiVersion: "policy/v1", list: "poddisruptionbudgets", name: "web", field: "/spec/maxUnavailable",
+			evil:   9,
 			status: lab.Object{"disruptionsAllowed": 9}},
-		{kind: "NetworkPolicy", apiVersion: "networking.k8s.io/v1", list: "networkpolicies", name: "web", field: "/spec/podSelector/matchLabels/app", evil: "evil"},
-		{kind: "ServiceAccount", apiVersion: "v1", list: "serviceaccounts", name: "robot", field: "/automountServiceAccountToken", evil: true},
+		{kind: "NetworkPolicy", apiVersion: "networking.k8s.io/v1", list: "networkpolicies", name: "web",
+			field: "/spec/podSelector/matchLabels/app", evil: "evil"},
+		{kind: "ServiceAccount", apiVersion: "v1", list: "serviceaccounts", name: "robot", field: "/automountServiceAccountToken",
+			evil: true},
 		{kind: "Role", apiVersion: "rbac.authorization.k8s.io/v1", list: "roles", name: "reader", field: "/rules/0/verbs/0", evil: "list"},
-		{kind: "RoleBinding", apiVersion: "rbac.authorization.k8s.io/v1", list: "rolebindings", name: "reader", field: "/subjects/0/name", evil: "evil"},
+		{kind: "RoleBinding", apiVersion: "rbac.authorization.k8s.io/v1", list: "rolebindings", name: "reader", field: "/subjects/0/name",
+			evil: "evil"},
 		{kind: "Pod", apiVersion: "v1", list: "pods", name: pod, field: "/spec/containers/0/image", evil: "evil:1", child: true,
 			status: lab.Object{"phase": "Failed"}},
-		{kind: "Kustomization", apiVersion: "kustomize.toolkit.fluxcd.io/v1", list: "kustomizations", name: "inner", field: "/spec/path", evil: "./evil", custom: true,
+		{kind: "Kustomization", apiVersion: "kustomize.toolkit.fluxcd.io/v1", list: "kustomizations", name: "inner", field: "/spec/path",
+			evil: "./evil", custom: true,
 			status: lab.Object{"inventory": lab.Object{"entries": []lab.Object{}}}},
-		{kind: "GitRepository", apiVersion: "source.toolkit.fluxcd.io/v1", list: "gitrepositories", name: "inner", field: "/spec/url", evil: "https://git.example.com/evil", custom: true,
+		{kind: "GitRepository", apiVersion: "source.toolkit.fluxcd.io/v1", list: "gitrepositories", name: "inner", field: "/spec/url",
+			evil: "https://git.example.com/evil", custom: true,
 			status: lab.Object{"artifact": artifactOf("http://evil.example.com/a.tar.gz")}},
-		{kind: "HelmRepository", apiVersion: "source.toolkit.fluxcd.io/v1", list: "helmrepositories", name: "charts", field: "/spec/url", evil: "https://charts.example.com/evil", custom: true,
+		{kind: "HelmRepository", apiVersion: "source.toolkit.fluxcd.io/v1", list: "helmrepositories", name: "charts", field: "/spec/url",
+			evil: "https://charts.example.com/evil", custom: true,
 			status: lab.Object{"url": "http://evil.example.com"}},
-		{kind: "HelmRelease", apiVersion: "helm.toolkit.fluxcd.io/v2", list: "helmreleases", name: "cache", field: "/spec/driftDetection/mode", evil: "disabled", custom: true,
+		{kind: "HelmRelease", apiVersion: "helm.toolkit.fluxcd.io/v2", list: "helmreleases", name: "cache",
+			field: "/spec/driftDetection/mode", evil: "disabled", custom: true,
 			status: lab.Object{"lastAttemptedRevision": "9.9.9"}},
 	}
 	for i := range list {
@@ -332,7 +343,8 @@ func (suite *suite) changesOfDeclaredFields(targets []target, callers []caller) 
 			if !target.custom {
 				suite.add(closing(0, by), "a strategic merge patch of another value", target.kind, by, patch(lab.StrategicPatch, ""))
 			}
-			suite.add(closing(0, by), "a server-side apply of another value", target.kind, by, patch(lab.ApplyPatch, "?fieldManager=evil&force=true"))
+			suite.add(closing(0, by), "a server-side apply of another value", target.kind, by,
+				patch(lab.ApplyPatch, "?fieldManager=evil&force=true"))
 			suite.add(9, "a server-side apply of another value, as manager kustomize-controller", target.kind, by,
 				patch(lab.ApplyPatch, "?fieldManager=kustomize-controller&force=true"))
 		}
@@ -346,15 +358,17 @@ func (suite *suite) switches(targets []target, callers []caller) {
 		add  lab.Object
 	}{
 		{"the label that turns Flux off", lab.Object{"labels": lab.Object{flux + "reconcile": "disabled"}}},
-		{"the annotation that turns Flux off, in capitals", lab.Object{"annotations": lab.Object{"Kustomize.Toolkit.FluxCD.io/Reconcile": "DISABLED"}}},
+		{"the annotation that turns Flux off, in capitals",
+			lab.Object{"annotations": lab.Object{"Kustomize.Toolkit.FluxCD.io/Reconcile": "DISABLED"}}},
 		{"the annotation that makes Flux ignore it", lab.Object{"annotations": lab.Object{flux + "ssa": "Ignore"}}},
 		{"the label that keeps it from being pruned", lab.Object{"labels": lab.Object{flux + "prune": "Disabled"}}},
 		{"the annotation that lets Flux recreate it", lab.Object{"annotations": lab.Object{flux + "force": "enabled"}}},
 		{"the annotation that turns drift detection off", lab.Object{"annotations": lab.Object{helm + "driftDetection": "disabled"}}},
 		{"another owner", lab.Object{"labels": lab.Object{flux + "name": "evil"}}},
 		{"no owner", lab.Object{"labels": lab.Object{flux + "name": nil, flux + "namespace": nil}}},
-		{"an owner that does not exist", lab.Object{"ownerReferences": []lab.Object{{"apiVersion": "v1", "kind": "ConfigMap", "name": "none",
-			"uid": "00000000-0000-0000-0000-000000000000"}}}},
+		{"an owner that does not exist", lab.Object{"ownerReferences": []lab.Object{{"apiVersion": "v1", "kind": "ConfigMap",
+			"name": "none",
+			"uid":  "00000000-0000-0000-0000-000000000000"}}}},
 		{"a finalizer", lab.Object{"finalizers": []string{"example.com/evil"}}},
 		{"wiped managedFields", lab.Object{"managedFields": []lab.Object{{}}}},
 	} {
@@ -433,7 +447,8 @@ func (suite *suite) entriesOfFlux(t *testing.T, targets []target, callers []call
 func (suite *suite) listKeys(namespace string, callers []caller) {
 	path := "/apis/apps/v1/namespaces/" + namespace + "/deployments/web"
 	for what, change := range map[string]lab.Object{
-		"a second value under the key of a declared one": {"op": "add", "path": "/spec/template/spec/containers/0/env/-", "value": lab.Object{"name": "COLOUR", "value": "evil"}},
+		"a second value under the key of a declared one": {"op": "add", "path": "/spec/template/spec/containers/0/env/-",
+			"value": lab.Object{"name": "COLOUR", "value": "evil"}},
 		"a second container before the declared one": {"op": "add", "path": "/spec/template/spec/containers/0",
 			"value": lab.Object{"name": "evil", "image": "evil:1"}},
 	} {
@@ -461,7 +476,8 @@ func (suite *suite) subresources(namespace, pod string, targets []target, caller
 			suite.add(number, "a status, by server-side apply", target.kind, by, func() (request, error) {
 				object := target.named()
 				object["status"] = target.status
-				return request{http.MethodPatch, target.path() + "/status?fieldManager=gotk-source-controller&force=true", lab.ApplyPatch, object}, nil
+				return request{http.MethodPatch, target.path() + "/status?fieldManager=gotk-source-controller&force=true", lab.ApplyPatch,
+					object}, nil
 			})
 		}
 	}
@@ -472,22 +488,29 @@ func (suite *suite) subresources(namespace, pod string, targets []target, caller
 		what, on string
 		request  request
 	}{
-		{"the scale, by merge patch", "Deployment", request{http.MethodPatch, apps + "deployments/web/scale", lab.MergePatch, json.RawMessage(replicas)}},
-		{"the scale, by merge patch", "StatefulSet", request{http.MethodPatch, apps + "statefulsets/store/scale", lab.MergePatch, json.RawMessage(replicas)}},
+		{"the scale, by merge patch", "Deployment", request{http.MethodPatch, apps + "deployments/web/scale", lab.MergePatch,
+			json.RawMessage(replicas)}},
+		{"the scale, by merge patch", "StatefulSet", request{http.MethodPatch, apps + "statefulsets/store/scale", lab.MergePatch,
+			json.RawMessage(replicas)}},
 		{"the scale, by JSON patch", "Deployment", request{http.MethodPatch, apps + "deployments/web/scale", lab.JSONPatch,
 			[]lab.Object{{"op": "replace", "path": "/spec/replicas", "value": 0}}}},
-		{"the scale, by server-side apply", "Deployment", request{http.MethodPatch, apps + "deployments/web/scale?fieldManager=kustomize-controller&force=true", lab.ApplyPatch,
-			lab.Object{"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": lab.Object{"name": "web"}, "spec": lab.Object{"replicas": 0}}}},
+		{"the scale, by server-side apply", "Deployment", request{http.MethodPatch,
+			apps + "deployments/web/scale?fieldManager=kustomize-controller&force=true", lab.ApplyPatch,
+			lab.Object{"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": lab.Object{"name": "web"},
+				"spec": lab.Object{"replicas": 0}}}},
 		{"the scale, by PUT", "Deployment", request{http.MethodPut, apps + "deployments/web/scale", lab.JSON,
-			lab.Object{"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": lab.Object{"name": "web", "namespace": namespace}, "spec": lab.Object{"replicas": 0}}}},
+			lab.Object{"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": lab.Object{"name": "web", "namespace": namespace},
+				"spec": lab.Object{"replicas": 0}}}},
 		{"an ephemeral container", "Pod", request{http.MethodPatch, pods + pod + "/ephemeralcontainers", lab.StrategicPatch,
 			lab.Object{"spec": lab.Object{"ephemeralContainers": ephemeral}}}},
-		{"a resize", "Pod", request{http.MethodPatch, pods + pod + "/resize", lab.StrategicPatch, lab.Object{"spec": lab.Object{"containers": []lab.Object{
-			{"name": "web", "resources": lab.Object{"requests": lab.Object{"cpu": "60m"}}}}}}}},
+		{"a resize", "Pod", request{http.MethodPatch, pods + pod + "/resize", lab.StrategicPatch,
+			lab.Object{"spec": lab.Object{"containers": []lab.Object{
+				{"name": "web", "resources": lab.Object{"requests": lab.Object{"cpu": "60m"}}}}}}}},
 		{"an eviction", "Pod", request{http.MethodPost, pods + pod + "/eviction", lab.JSON,
 			lab.Object{"apiVersion": "policy/v1", "kind": "Eviction", "metadata": lab.Object{"name": pod, "namespace": namespace}}}},
 		{"a binding", "Pod", request{http.MethodPost, pods + pod + "/binding", lab.JSON, bindingOf(pod)}},
-		{"a binding, by its other way", "Pod", request{http.MethodPost, "/api/v1/namespaces/" + namespace + "/bindings", lab.JSON, bindingOf(pod)}},
+		{"a binding, by its other way", "Pod", request{http.MethodPost, "/api/v1/namespaces/" + namespace + "/bindings", lab.JSON,
+			bindingOf(pod)}},
 		{"a shell", "Pod", request{http.MethodGet, pods + pod + "/exec?command=id&stdout=true", "", nil}},
 		{"a shell, by POST", "Pod", request{http.MethodPost, pods + pod + "/exec?command=id&stdout=true", "", nil}},
 		{"an attachment", "Pod", request{http.MethodGet, pods + pod + "/attach?stdout=true", "", nil}},
@@ -495,8 +518,10 @@ func (suite *suite) subresources(namespace, pod string, targets []target, caller
 		{"a proxy to a Pod", "Pod", request{http.MethodGet, pods + pod + "/proxy/", "", nil}},
 		{"a proxy to a Pod, by DELETE", "Pod", request{http.MethodDelete, pods + pod + "/proxy/", "", nil}},
 		{"a proxy to a Service", "Service", request{http.MethodPost, "/api/v1/namespaces/" + namespace + "/services/web/proxy/", "", nil}},
-		{"a token", "ServiceAccount", request{http.MethodPost, "/api/v1/namespaces/" + namespace + "/serviceaccounts/robot/token", lab.JSON, tokenRequest()}},
-		{"a token, in a dry run", "ServiceAccount", request{http.MethodPost, "/api/v1/namespaces/" + namespace + "/serviceaccounts/robot/token?dryRun=All", lab.JSON, tokenRequest()}},
+		{"a token", "ServiceAccount", request{http.MethodPost, "/api/v1/namespaces/" + namespace + "/serviceaccounts/robot/token",
+			lab.JSON, tokenRequest()}},
+		{"a token, in a dry run", "ServiceAccount", request{http.MethodPost,
+			"/api/v1/namespaces/" + namespace + "/serviceaccounts/robot/token?dryRun=All", lab.JSON, tokenRequest()}},
 	} {
 		for _, by := range callers {
 			suite.add(10, sub.what, sub.on, by, func() (request, error) { return sub.request, nil })
@@ -550,7 +575,8 @@ func (suite *suite) deletesAndCreates(targets []target, callers []caller) {
 				if err == nil {
 					object["metadata"] = lab.Object{"name": "evil"}
 				}
-				return request{http.MethodPatch, target.list + "/evil?fieldManager=kustomize-controller&force=true", lab.ApplyPatch, object}, err
+				return request{http.MethodPatch, target.list + "/evil?fieldManager=kustomize-controller&force=true", lab.ApplyPatch,
+					object}, err
 			})
 		}
 	}
@@ -567,11 +593,14 @@ func (suite *suite) olderVersions(namespace string, callers []caller) {
 			return request{http.MethodPut, path, lab.JSON, object}, err
 		})
 		for what, body := range map[string]request{
-			"another value in an older version, by merge patch": {http.MethodPatch, path, lab.MergePatch, json.RawMessage(`{"spec":{"maxReplicas":9}}`)},
-			"another value in an older version, by server-side apply": {http.MethodPatch, path + "?fieldManager=evil&force=true", lab.ApplyPatch,
+			"another value in an older version, by merge patch": {http.MethodPatch, path, lab.MergePatch,
+				json.RawMessage(`{"spec":{"maxReplicas":9}}`)},
+			"another value in an older version, by server-side apply": {http.MethodPatch, path + "?fieldManager=evil&force=true",
+				lab.ApplyPatch,
 				json.RawMessage(`{"apiVersion":"autoscaling/v1","kind":"HorizontalPodAutoscaler","metadata":{"name":"web"},"spec":{"maxReplicas":9}}`)},
-			"an allowed annotation in an older version": {http.MethodPatch, path, lab.MergePatch, json.RawMessage(`{"metadata":{"annotations":{"team.example.com/a":"b"}}}`)},
-			"a delete in an older version":              {http.MethodDelete, path, "", nil},
+			"an allowed annotation in an older version": {http.MethodPatch, path, lab.MergePatch,
+				json.RawMessage(`{"metadata":{"annotations":{"team.example.com/a":"b"}}}`)},
+			"a delete in an older version": {http.MethodDelete, path, "", nil},
 		} {
 			suite.add(13, what, "HorizontalPodAutoscaler", by, func() (request, error) { return body, nil })
 		}

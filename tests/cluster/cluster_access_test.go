@@ -52,8 +52,10 @@ func TestLockWithAccessToTheCluster(t *testing.T) {
 		allowed(t, locked.as(sam, "create", "job", "now", "--from=cronjob/report"))
 	})
 	for _, attempt := range []attempt{
-		{name: "a CronJob is run now, by somebody else", arguments: []string{"create", "job", "mine", "--from=cronjob/report"}, refused: "CREATE jobs.batch locked-access/mine"},
-		{name: "a Job that is like no CronJob", as: sam, arguments: []string{"create", "job", "mine", "--image=evil:1"}, refused: "CREATE jobs.batch locked-access/mine"},
+		{name: "a CronJob is run now, by somebody else", arguments: []string{"create", "job", "mine", "--from=cronjob/report"},
+			refused: "CREATE jobs.batch locked-access/mine"},
+		{name: "a Job that is like no CronJob", as: sam, arguments: []string{"create", "job", "mine", "--image=evil:1"},
+			refused: "CREATE jobs.batch locked-access/mine"},
 	} {
 		locked.try(t, attempt)
 	}
@@ -118,7 +120,8 @@ func TestLockOpensByASignedGrantWhenGitIsDown(t *testing.T) {
 		})
 	})
 	locked.try(t, attempt{name: "somebody else", arguments: scale, refused: evil})
-	locked.try(t, attempt{name: "another object", as: carol, arguments: []string{"delete", "configmap", "settings"}, refused: "DELETE configmaps locked-signed/settings"})
+	locked.try(t, attempt{name: "another object", as: carol, arguments: []string{"delete", "configmap", "settings"},
+		refused: "DELETE configmaps locked-signed/settings"})
 	apply(grantCommand(t, "end", note, "--key", key))
 	t.Run("once it is ended it opens nothing", func(t *testing.T) {
 		eventually(t, func() error {

@@ -133,7 +133,8 @@ func TestLockRefusesWhatPeopleDoWithKubectl(t *testing.T) {
 			refused: "CREATE pods locked/mine"},
 		{name: "cp", arguments: []string{"cp", pod + ":/etc/passwd", "/dev/null"}, refused: "CONNECT pods/exec locked/" + pod},
 		{name: "run", arguments: []string{"run", "mine", "--image=busybox:1.37"}, refused: "CREATE pods locked/mine"},
-		{name: "expose", arguments: []string{"expose", "deployment", "web", "--name=mine", "--port=80"}, refused: "CREATE services locked/mine"},
+		{name: "expose", arguments: []string{"expose", "deployment", "web", "--name=mine", "--port=80"},
+			refused: "CREATE services locked/mine"},
 		{name: "create a Job from a CronJob", arguments: []string{"create", "job", "now", "--from=cronjob/report"},
 			refused: "CREATE jobs.batch locked/now"},
 		{name: "create token", arguments: []string{"create", "token", "robot"}, refused: "CREATE serviceaccounts/token locked/robot"},
@@ -155,8 +156,9 @@ func TestLockRefusesWhatPeopleDoWithKubectl(t *testing.T) {
 			arguments: []string{"apply", "--server-side", "--force-conflicts", "--field-manager=kustomize-controller", "-f", "-"},
 			input:     deployment, refused: update, names: []string{`have field manager "kustomize-controller", want a field manager that is not Flux's`}},
 		{name: "patch --subresource=status",
-			arguments: []string{"patch", "deployment", "web", "--subresource=status", "--type=merge", "--patch", `{"status":{"observedGeneration":99}}`},
-			refused:   "UPDATE deployments.apps/status locked/web"},
+			arguments: []string{"patch", "deployment", "web", "--subresource=status", "--type=merge", "--patch",
+				`{"status":{"observedGeneration":99}}`},
+			refused: "UPDATE deployments.apps/status locked/web"},
 		{name: "patch of a Service's selector",
 			arguments: []string{"patch", "service", "web", "--type=merge", "--patch", `{"spec":{"selector":{"app":"mine"}}}`},
 			refused:   "UPDATE services locked/web", names: []string{`.spec.selector`}},
@@ -166,10 +168,12 @@ func TestLockRefusesWhatPeopleDoWithKubectl(t *testing.T) {
 			names:     []string{`.metadata.annotations["nginx.ingress.kubernetes.io/canary-weight"]: have "0", want "20"` + declaredInGit}},
 		{name: "deleting a Pod", arguments: []string{"delete", "pod", pod, "--wait=false"}, refused: "DELETE pods locked/" + pod},
 		{name: "drain", arguments: []string{"delete", "--raw", locked.path("pods")}, refused: "DELETE pods locked/"},
-		{name: "a cluster-admin who impersonates Flux", arguments: []string{"set", "image", "deployment/web", "web=nginx:evil", "--as=" + fluxUser},
+		{name: "a cluster-admin who impersonates Flux", arguments: []string{"set", "image", "deployment/web", "web=nginx:evil",
+			"--as=" + fluxUser},
 			refused: "UPDATE deployments.apps locked/web by " + fluxUser + " (record ", names: []string{imageIs}},
-		{name: "a token of Flux that was minted before the lock", as: thief(t), arguments: []string{"set", "image", "deployment/web", "web=nginx:evil"},
-			refused: "UPDATE deployments.apps locked/web by " + fluxUser + " (record ", names: []string{imageIs}},
+		{name: "a token of Flux that was minted before the lock", as: thief(t),
+			arguments: []string{"set", "image", "deployment/web", "web=nginx:evil"},
+			refused:   "UPDATE deployments.apps locked/web by " + fluxUser + " (record ", names: []string{imageIs}},
 		{name: "a certificate in Flux's name", as: lookAlike(t), arguments: []string{"set", "image", "deployment/web", "web=nginx:evil"},
 			refused: "UPDATE deployments.apps locked/web by " + fluxUser + " (record ", names: []string{imageIs}},
 		{name: "source-controller, which writes other things", as: sourceController,
@@ -221,8 +225,9 @@ func TestLockOfFields(t *testing.T) {
 		return append([]string{"patch", "deployment", "web", "--type=" + kind, "--patch", text}, more...)
 	}
 	for _, attempt := range []attempt{
-		{name: "a second container", arguments: patch("strategic", `{"spec":{"template":{"spec":{"containers":[{"name":"evil","image":"evil:1"}]}}}}`),
-			refused: update, names: []string{`.spec.template.spec.containers[name="evil"]: have `}},
+		{name: "a second container",
+			arguments: patch("strategic", `{"spec":{"template":{"spec":{"containers":[{"name":"evil","image":"evil:1"}]}}}}`),
+			refused:   update, names: []string{`.spec.template.spec.containers[name="evil"]: have `}},
 		{name: "the host's network", arguments: patch("merge", `{"spec":{"template":{"spec":{"hostNetwork":true}}}}`), refused: update,
 			names: []string{".spec.template.spec.hostNetwork: have true, want (absent)" + noAddition}},
 		{name: "a variable that Git does not declare", arguments: []string{"set", "env", "deployment/web", "EVIL=yes"}, refused: update,
@@ -232,26 +237,31 @@ func TestLockOfFields(t *testing.T) {
 			names: []string{`.spec.template.spec.containers[name="web"].env[name="EVIL"]: have `}},
 		{name: "an annotation that the policy allows", arguments: []string{"annotate", "deployment", "web", "team.example.com/note=hello"}},
 		{name: "the replicas that Git leaves open, on the object itself", arguments: patch("merge", `{"spec":{"replicas":1}}`)},
-		{name: "a label in a domain of Flux", arguments: []string{"label", "deployment", "web", "kustomize.toolkit.fluxcd.io/reconcile=disabled"},
+		{name: "a label in a domain of Flux", arguments: []string{"label", "deployment", "web",
+			"kustomize.toolkit.fluxcd.io/reconcile=disabled"},
 			refused: update, names: []string{`.metadata.labels["kustomize.toolkit.fluxcd.io/reconcile"]: have "disabled", want (absent)` + neverAdded}},
-		{name: "wiped managedFields", arguments: patch("json", `[{"op":"replace","path":"/metadata/managedFields","value":[{}]}]`), refused: update,
-			names: []string{".metadata.managedFields"}},
+		{name: "wiped managedFields", arguments: patch("json", `[{"op":"replace","path":"/metadata/managedFields","value":[{}]}]`),
+			refused: update,
+			names:   []string{".metadata.managedFields"}},
 		{name: "server-side apply of a fragment as kustomize-controller",
 			arguments: []string{"apply", "--server-side", "--force-conflicts", "--field-manager=kustomize-controller", "-f", "-"},
 			input: `{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"web","namespace":"locked-fields"},"spec":{"selector":{"matchLabels":{"app":"web"}},
 				"template":{"metadata":{"labels":{"app":"web"}},"spec":{"containers":[{"name":"web","image":"nginx:1.27.0"}]}}}}`,
 			refused: update, names: []string{".metadata.managedFields"}},
 		{name: "a second value under the same key of a list",
-			arguments: patch("json", `[{"op":"add","path":"/spec/template/spec/containers/0/env/-","value":{"name":"COLOUR","value":"evil"}}]`),
-			refused:   update, names: []string{`.spec.template.spec.containers[name="web"].env`}},
+			arguments: patch("json",
+				`[{"op":"add","path":"/spec/template/spec/containers/0/env/-","value":{"name":"COLOUR","value":"evil"}}]`),
+			refused: update, names: []string{`.spec.template.spec.containers[name="web"].env`}},
 		{name: "an owner that does not exist, so that the garbage collector deletes it",
-			arguments: patch("merge", `{"metadata":{"ownerReferences":[{"apiVersion":"v1","kind":"ConfigMap","name":"none","uid":"00000000-0000-0000-0000-000000000000"}]}}`),
-			refused:   update, names: []string{".metadata.ownerReferences"}},
+			arguments: patch("merge",
+				`{"metadata":{"ownerReferences":[{"apiVersion":"v1","kind":"ConfigMap","name":"none","uid":"00000000-0000-0000-0000-000000000000"}]}}`),
+			refused: update, names: []string{".metadata.ownerReferences"}},
 		{name: "a finalizer", arguments: patch("merge", `{"metadata":{"finalizers":["example.com/mine"]}}`), refused: update,
 			names: []string{".metadata.finalizers"}},
 		{name: "an autoscaler in its older version, without any change of it",
-			arguments: []string{"patch", "horizontalpodautoscalers.v1.autoscaling", "web", "--type=merge", "--patch", `{"metadata":{"annotations":{"team.example.com/a":"b"}}}`},
-			refused:   "UPDATE horizontalpodautoscalers.autoscaling locked-fields/web by alice@example.com (record "},
+			arguments: []string{"patch", "horizontalpodautoscalers.v1.autoscaling", "web", "--type=merge", "--patch",
+				`{"metadata":{"annotations":{"team.example.com/a":"b"}}}`},
+			refused: "UPDATE horizontalpodautoscalers.autoscaling locked-fields/web by alice@example.com (record "},
 	} {
 		locked.try(t, attempt)
 	}
@@ -339,19 +349,22 @@ func TestLockAndHelm(t *testing.T) {
 	}
 	t.Run("what the command wrote under its own field manager is locked as a whole", func(t *testing.T) {
 		found := refused(t, locked.as(alice, "set", "image", "deployment/motd", "main=shop/evil:1"))
-		found.names(t, "- locked-helm/only-git: have UPDATE by alice@example.com (no writer; locked as a whole: no field of it is declared by Flux)")
+		found.names(t,
+			"- locked-helm/only-git: have UPDATE by alice@example.com (no writer; locked as a whole: no field of it is declared by Flux)")
 		found.names(t, `- locked-helm/only-git .spec.template.spec.containers[name="main"].image: have "shop/evil:1", want "shop/motd:1"`)
 		refused(t, locked.as(alice, "annotate", "deployment", "motd", "team.example.com/note=hello"))
 	})
 	t.Run("what helm-controller declares under its name is locked field by field", func(t *testing.T) {
 		cache := `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"cache"},"data":{"size":"small"}}`
-		allowed(t, helmController.KubectlWith(cache, "-n", locked.namespace, "apply", "--server-side", "--field-manager=helm-controller", "-f", "-"))
+		allowed(t, helmController.KubectlWith(cache, "-n", locked.namespace, "apply", "--server-side", "--field-manager=helm-controller",
+			"-f", "-"))
 		found := refused(t, locked.as(alice, "patch", "configmap", "cache", "--type=merge", "--patch", `{"data":{"size":"large"}}`))
 		found.names(t, "- locked-helm/only-git .data.size: have (not shown), want (not shown)"+declaredInGit)
 		allowed(t, locked.as(alice, "annotate", "configmap", "cache", "team.example.com/note=hello"))
 	})
 	t.Run("the Secret that holds the release", func(t *testing.T) {
-		refused(t, locked.as(alice, "patch", "secret", "sh.helm.release.v1.motd.v2", "--type=merge", "--patch", `{"data":{"release":"AAAA"}}`))
+		refused(t, locked.as(alice, "patch", "secret", "sh.helm.release.v1.motd.v2", "--type=merge", "--patch",
+			`{"data":{"release":"AAAA"}}`))
 		refused(t, locked.as(alice, "delete", "secret", "sh.helm.release.v1.motd.v2"))
 	})
 	t.Run("helm-controller rolls back and uninstalls", func(t *testing.T) {

@@ -32,12 +32,16 @@ func TestLockAllowsDayTwoWork(t *testing.T) {
 	})
 	for _, attempt := range []attempt{
 		{name: "a restart by somebody else", arguments: safely, refused: update + "alice@example.com"},
-		{name: "another image, by who may restart", as: sam, arguments: []string{"set", "image", "deployment/web", "web=nginx:evil", "--field-manager=flux-client-side-apply"},
+		{name: "another image, by who may restart", as: sam, arguments: []string{"set", "image", "deployment/web", "web=nginx:evil",
+			"--field-manager=flux-client-side-apply"},
 			refused: update + "sam@example.com"},
-		{name: "a shell, by who may not have one", as: sam, arguments: []string{"exec", locked.pod(t), "--", "id"}, refused: "CONNECT pods/exec locked-daytwo/"},
+		{name: "a shell, by who may not have one", as: sam, arguments: []string{"exec", locked.pod(t), "--", "id"},
+			refused: "CONNECT pods/exec locked-daytwo/"},
 		{name: "a Pod deleted", as: sam, arguments: []string{"delete", "pod", locked.pod(t), "--wait=false"}},
-		{name: "a Deployment deleted", as: sam, arguments: []string{"delete", "deployment", "web", "--wait=false"}, refused: "DELETE deployments.apps locked-daytwo/web"},
-		{name: "a Job of one's own", as: sam, arguments: []string{"create", "job", "mine", "--image=evil:1"}, refused: "CREATE jobs.batch locked-daytwo/mine"},
+		{name: "a Deployment deleted", as: sam, arguments: []string{"delete", "deployment", "web", "--wait=false"},
+			refused: "DELETE deployments.apps locked-daytwo/web"},
+		{name: "a Job of one's own", as: sam, arguments: []string{"create", "job", "mine", "--image=evil:1"},
+			refused: "CREATE jobs.batch locked-daytwo/mine"},
 	} {
 		locked.try(t, attempt)
 	}
@@ -106,10 +110,12 @@ func TestLockLearnsForAWhile(t *testing.T) {
 		}
 		t.Errorf("none of %d records is of what was learned", len(records))
 	})
-	locked.try(t, attempt{name: "a person is refused all the same", arguments: []string{"create", "configmap", "mine", "--from-literal=a=b"},
+	locked.try(t, attempt{name: "a person is refused all the same", arguments: []string{"create", "configmap", "mine",
+		"--from-literal=a=b"},
 		refused: "CREATE configmaps locked-learning/mine"})
-	locked.try(t, attempt{name: "and so is a person who impersonates it", arguments: append([]string{"--as=system:serviceaccount:default:some-operator"}, "create", "configmap", "mine"),
-		refused: "CREATE configmaps locked-learning/mine"})
+	locked.try(t, attempt{name: "and so is a person who impersonates it",
+		arguments: append([]string{"--as=system:serviceaccount:default:some-operator"}, "create", "configmap", "mine"),
+		refused:   "CREATE configmaps locked-learning/mine"})
 	must(t, lab.Eventually(time.Until(ends)+5*time.Second, func() error {
 		if time.Now().Before(ends) {
 			return errors.New("learning has not ended")
@@ -149,7 +155,8 @@ spec:
 	scale := func(replicas int) []string {
 		return []string{"scale", "deployment/web", fmt.Sprint("--replicas=", replicas)}
 	}
-	locked.try(t, attempt{name: "before the grant", as: carol, arguments: scale(3), refused: "UPDATE deployments.apps/scale locked-grant/web by carol@example.com"})
+	locked.try(t, attempt{name: "before the grant", as: carol, arguments: scale(3),
+		refused: "UPDATE deployments.apps/scale locked-grant/web by carol@example.com"})
 
 	ends := time.Now().Add(6 * time.Second).Truncate(time.Second)
 	locked.enforce(t, policies(ends))
@@ -171,13 +178,16 @@ spec:
 		}
 		t.Errorf("none of %d records names the grant", len(records))
 	})
-	locked.try(t, attempt{name: "somebody else", arguments: scale(4), refused: "UPDATE deployments.apps/scale locked-grant/web by alice@example.com"})
-	locked.try(t, attempt{name: "another object", as: carol, arguments: []string{"delete", "configmap", "settings"}, refused: "DELETE configmaps locked-grant/settings"})
+	locked.try(t,
+		attempt{name: "somebody else", arguments: scale(4), refused: "UPDATE deployments.apps/scale locked-grant/web by alice@example.com"})
+	locked.try(t, attempt{name: "another object", as: carol, arguments: []string{"delete", "configmap", "settings"},
+		refused: "DELETE configmaps locked-grant/settings"})
 	must(t, lab.Eventually(10*time.Second, func() error {
 		if time.Now().Before(ends) {
 			return errors.New("the grant has not ended")
 		}
 		return nil
 	}))
-	locked.try(t, attempt{name: "after its end", as: carol, arguments: scale(5), refused: "UPDATE deployments.apps/scale locked-grant/web by carol@example.com"})
+	locked.try(t, attempt{name: "after its end", as: carol, arguments: scale(5),
+		refused: "UPDATE deployments.apps/scale locked-grant/web by carol@example.com"})
 }

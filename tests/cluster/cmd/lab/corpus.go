@@ -79,7 +79,8 @@ func workloadsLive(story *story) {
 
 func releasesLive(story *story, helm *somebody) {
 	for _, command := range [][]string{
-		{"install", "motd", "charts/motd"}, {"upgrade", "motd", "charts/motd", "--set", "message=other"}, {"rollback", "motd", "1"}, {"uninstall", "motd"},
+		{"install", "motd", "charts/motd"}, {"upgrade", "motd", "charts/motd", "--set", "message=other"}, {"rollback", "motd",
+			"1"}, {"uninstall", "motd"},
 	} {
 		story.when("helm "+command[0], func() error { return failure(helm.as.Helm(append(command, "--namespace=production")...)) })
 	}
@@ -91,7 +92,10 @@ func theClusterLives(story *story) {
 			"--clusterrole=system:certificates.k8s.io:certificatesigningrequests:selfnodeclient")); err != nil {
 			return err
 		}
-		return lab.Eventually(10*time.Second, func() error { return story.lab.AskForCertificate(fmt.Sprint("renewal-", time.Now().UnixNano())) })
+		return lab.Eventually(10*time.Second, func() error {
+			return story.lab.AskForCertificate(fmt.Sprint("renewal-",
+				time.Now().UnixNano()))
+		})
 	})
 	story.when("an aggregated role gets another part", func() error {
 		const role = `{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRole","metadata":{"name":"more","labels":
@@ -100,7 +104,8 @@ func theClusterLives(story *story) {
 	})
 	story.awaits(review{controller + "clusterrole-aggregation-controller", "UPDATE", "clusterroles", "/view"})
 	story.when("the API server starts and some of its own objects are missing", func() error {
-		for _, missing := range [][]string{{"clusterrole,clusterrolebinding", "system:basic-user"}, {"apiservice", "v1.batch"}, {"flowschema", "system-nodes"},
+		for _, missing := range [][]string{{"clusterrole,clusterrolebinding", "system:basic-user"}, {"apiservice", "v1.batch"},
+			{"flowschema", "system-nodes"},
 			{"-n", "kube-system", "role", "extension-apiserver-authentication-reader"}, {"-n", "default", "service", "kubernetes"}} {
 			if err := failure(story.lab.Operator.Kubectl(append([]string{"delete"}, missing...)...)); err != nil {
 				return err
@@ -113,7 +118,8 @@ func theClusterLives(story *story) {
 
 func everythingGoes(story *story) {
 	story.when("a Pod runs until the end", func() error { _, err := story.runPod("web"); return err })
-	story.when("everything leaves Git, the namespaces too", story.remove("namespaces.yaml", "web.yaml", "staging-web.yaml", "autoscaler.yaml",
+	story.when("everything leaves Git, the namespaces too", story.remove("namespaces.yaml", "web.yaml", "staging-web.yaml",
+		"autoscaler.yaml",
 		"quota.yaml", "children.yaml", "more-children.yaml", "movable.yaml", "shop.yaml"))
 	story.when("the kubelet has ended the last Pod", story.endPod)
 	story.when("the namespace is gone", func() error {
@@ -186,7 +192,8 @@ func writeCorpus(reviews []lab.Review, file string) error {
 var neverAsked = map[string]bool{"events": true, "subjectaccessreviews": true, "tokenreviews": true}
 
 func isOfTheCluster(username string) bool {
-	for _, prefix := range []string{"system:serviceaccount:kube-system:", "system:serviceaccount:flux-system:", "system:node:", "system:kube-", "system:apiserver"} {
+	for _, prefix := range []string{"system:serviceaccount:kube-system:", "system:serviceaccount:flux-system:", "system:node:",
+		"system:kube-", "system:apiserver"} {
 		if strings.HasPrefix(username, prefix) {
 			return true
 		}
@@ -201,7 +208,8 @@ func sortOf(request *lab.ReviewRequest) string {
 		object = request.OldObject
 	}
 	owners, _ := object.At("metadata", "ownerReferences").([]any)
-	return fmt.Sprint(request.UserInfo.Username, " ", request.Operation, " ", request.Resource.Group, "/", request.Kind(), " in ", request.Namespace,
+	return fmt.Sprint(request.UserInfo.Username, " ", request.Operation, " ", request.Resource.Group, "/", request.Kind(), " in ",
+		request.Namespace,
 		" owned=", len(owners) > 0, " dryRun=", request.DryRun, " ending=", request.OldObject.Text("metadata", "deletionTimestamp") != "")
 }
 
