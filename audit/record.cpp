@@ -190,4 +190,23 @@ Result<RecordLine> parse_line(std::string_view line) {
     return record;
 }
 
+Result<UsedGrants> parse_used_grants(std::string_view line) {
+    const auto json = nlohmann::json::parse(line, nullptr, false);
+    if (!json.is_object()) return fail(Errc::invalid_json, "the line is no JSON object");
+    const auto text_of = [](const nlohmann::json& object, const char* key) {
+        const auto found = object.is_object() ? object.find(key) : object.end();
+        return object.is_object() && found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+    };
+    const auto time = parse_rfc3339(text_of(json, "time"));
+    if (!time) return fail(Errc::missing_field, "the record has no time");
+    UsedGrants used{.time = *time};
+    const auto grants = json.find("grants");
+    if (grants == json.end() || text_of(json, "decision") != "allowed") return used;
+    for (const auto& grant : *grants) {
+        used.digests.push_back(text_of(grant, "digest"));
+        if (used.digests.back().empty()) return fail(Errc::missing_field, "a grant of the record has no digest");
+    }
+    return used;
+}
+
 }  // namespace fluxgate::audit

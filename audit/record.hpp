@@ -100,4 +100,12 @@ struct RecordLine {
 };
 Result<RecordLine> parse_line(std::string_view line);
 
+// Of a line, the break-glass grants that let its write pass: none if it was denied, or passed without. Errors: invalid_json,
+// missing_field.
+struct UsedGrants {
+    WallTime time{};
+    std::vector<std::string> digests{};
+};
+Result<UsedGrants> parse_used_grants(std::string_view line);
+
 }  // namespace fluxgate::audit

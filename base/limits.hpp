@@ -49,6 +49,12 @@ struct Limits {
     std::size_t manifest_bytes_max = 128u << 20;
     std::size_t manifest_nodes_max = 8'000'000;  // of one document as written: about 300 MB while it is read
 
+    // --- what is known of the cluster ---------------------------------------------------------------------------------
+    // Of each collection that is watched, what is kept of it: etcd suffers before a cluster has that many, and 64 MiB are 100,000
+    // owners. More is not kept silently: the view is then not fresh.
+    std::size_t snapshot_entries_max = 100'000;
+    std::size_t snapshot_bytes_max = 64u << 20;
+
     // --- answers and records ----------------------------------------------------------------------------------------
     std::size_t message_bytes_max = 1'000;
     std::size_t warning_chars_max = 120;  // Kubernetes' advice; cut to 256 by the API server under pressure

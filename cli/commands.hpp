@@ -23,6 +23,7 @@ void add_demo(CLI::App& app, Run& run);
 void add_check(CLI::App& app, Run& run);
 void add_test(CLI::App& app, Run& run);
 void add_policy(CLI::App& app, Run& run);
+void add_grant(CLI::App& app, Run& run);
 void add_completion(CLI::App& app, Run& run);
 
 // Below `fluxgate policy`.
@@ -30,5 +31,12 @@ void add_policy_lint(CLI::App& policy, Run& run);
 void add_policy_schema(CLI::App& policy, Run& run);
 void add_policy_explain(CLI::App& policy, Run& run);
 void add_policy_diff(CLI::App& policy, Run& run);
+
+// Below `fluxgate grant`.
+void add_grant_keygen(CLI::App& grant, Run& run);
+void add_grant_new(CLI::App& grant, Run& run);
+void add_grant_sign(CLI::App& grant, Run& run);
+void add_grant_status(CLI::App& grant, Run& run);
+void add_grant_end(CLI::App& grant, Run& run);
 
 }  // namespace fluxgate::cli

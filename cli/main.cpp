@@ -42,6 +42,7 @@ int main(int argc, char** argv) {
     add_check(app, run);
     add_test(app, run);
     add_policy(app, run);
+    add_grant(app, run);
     add_demo(app, run);
     add_completion(app, run);
     try {

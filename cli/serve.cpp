@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <CLI/CLI.hpp>
 
+#include "cli/cluster_access.hpp"
 #include "cli/commands.hpp"
 #include "cli/files.hpp"
 #include "cli/messages.hpp"
@@ -31,6 +32,7 @@ struct ServeFlags {
     std::string health_listen = "0.0.0.0:9440";
     std::string metrics_listen = "0.0.0.0:8080";
     std::string cluster_name;
+    ClusterAccessFlags cluster_access;
     std::string own_namespace = policy::CompileOptions{}.own_namespace;
     unsigned exception_horizon_days = 180;
     unsigned threads = std::max(1u, std::thread::hardware_concurrency());
@@ -97,7 +99,7 @@ private:
 
 int report(const Error& error) { return refuse("serve", to_string(error)); }
 
-Result<ServingOptions> make_options(const ServeFlags& flags) {
+Result<ServingOptions> make_options(const ServeFlags& flags, const Clock& clock) {
     ServingOptions options;
     for (const auto& [text, endpoint] : {std::pair{&flags.listen, &options.listen}, std::pair{&flags.health_listen, &options.health_listen},
                                          std::pair{&flags.metrics_listen, &options.metrics_listen}}) {
@@ -113,7 +115,11 @@ Result<ServingOptions> make_options(const ServeFlags& flags) {
     options.audit_directory = flags.audit;
     options.cluster_name = flags.cluster_name;
     options.threads = flags.threads;
+    auto access = find_cluster_access(flags.cluster_access, kube::client::PodEnvironment::of_this_process(), clock);
+    if (!access) return tl::unexpected(access.error());
+    options.cluster_access = std::move(*access);
     policy::CompileOptions compile{.limits = options.limits,
+                                   .namespace_labels = options.cluster_access.has_value(),
                                    .exception_horizon = std::chrono::days(flags.exception_horizon_days),
                                    .own_namespace = flags.own_namespace};
     options.policy_folder = std::make_unique<policy::PolicyFolder>(flags.policies, std::move(compile));
@@ -129,7 +135,8 @@ int serve(const ServeFlags& flags) {
     const LogFormat format = flags.log_format == "json"   ? LogFormat::json
                              : flags.log_format == "text" ? LogFormat::text
                                                           : LogFormat::automatic;
-    auto options = make_options(flags);
+    const SystemClock clock;
+    auto options = make_options(flags, clock);
     if (!options) return report(options.error());
     const auto policies = load_policies(*options->policy_folder, "serve");
     if (!policies) return kCouldNotEvaluate;
@@ -202,7 +209,17 @@ void add_serve(CLI::App& app, Run& run) {
     command->add_option("--listen", flags->listen, "address of POST /validate and POST /mutate, TLS")->capture_default_str();
     command->add_option("--health-listen", flags->health_listen, "address of /livez and /readyz")->capture_default_str();
     command->add_option("--metrics-listen", flags->metrics_listen, "address of /metrics")->capture_default_str();
-    command->add_option("--cluster-name", flags->cluster_name, "written into every record");
+    command->add_option(
+        "--kubeconfig", flags->cluster_access.kubeconfig,
+        "how to reach the API server whose namespaces, Flux objects, CronJobs and grants are watched; default: the account of the "
+        "Pod, if we run in one");
+    command->add_option("--context", flags->cluster_access.context, "of the kubeconfig; default: its current-context")
+        ->needs("--kubeconfig");
+    command
+        ->add_flag("--no-cluster-access", flags->cluster_access.none,
+                   "watch nothing, also in a Pod: denials name no repository, namespaceSelector and signed grants are not available")
+        ->excludes("--kubeconfig");
+    command->add_option("--cluster-name", flags->cluster_name, "written into every record, and what grants must name");
     command->add_option("--namespace", flags->own_namespace, "our own namespace, where ConfigMaps of policies are judged")
         ->capture_default_str();
     command->add_option("--exception-horizon", flags->exception_horizon_days, "GuardExceptions end at most this far ahead")

@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "audit/used_grants.hpp"
 #include "certs/authority.hpp"
 
 namespace fluxgate::cli {
@@ -63,12 +64,19 @@ Serving::~Serving() {
     audit_log_.reset();
 }
 
+void Serving::watch_cluster() {
+    if (!options_.cluster_access) return;
+    snapshots_ = std::make_unique<ClusterSnapshots>(std::move(*options_.cluster_access), policies_, options_.limits, clock_, log_);
+    readiness_.set_snapshots([this] { return snapshots_->why_not_fresh(); });
+}
+
 Result<std::unique_ptr<Serving>> Serving::start(ServingOptions options, std::shared_ptr<const policy::PolicySet> policies, Log& log) {
     raise_file_limit();
     std::unique_ptr<Serving> serving(new Serving(std::move(options), std::move(policies), log));
     serving->metrics_.set_policy_set(*serving->policies_.load());
     if (auto checked = serving->check_certificate(); !checked) return tl::unexpected(checked.error());
     if (auto opened = serving->open_audit_log(); !opened) return tl::unexpected(opened.error());
+    serving->watch_cluster();
     if (auto started = serving->start_servers(); !started) return tl::unexpected(started.error());
     serving->announce_exceptions(serving->clock_.now());
     if (serving->options_.policy_folder) {
@@ -91,7 +99,8 @@ Result<void> Serving::check_certificate() {
     return {};
 }
 
-Result<void> Serving::open_audit_log() {
+// Uses that cannot be counted would make maxUses a promise that nobody keeps: then nothing is let through that needs a record.
+Result<std::unique_ptr<audit::Log>> Serving::open_log_and_count_grants() {
     audit::Log::Options log_options;
     log_options.queue_max = options_.limits.record_queue_max;
     log_options.on_broken = [this](const Error& error) {
@@ -101,6 +110,16 @@ Result<void> Serving::open_audit_log() {
         options_.on_audit_broken();
     };
     auto opened = audit::Log::open(audit::make_posix_storage(options_.audit_directory), std::move(log_options));
+    if (!opened) return opened;
+    // No grant lasts longer than a day; the second is for clocks that were set.
+    auto uses = audit::count_used_grants(options_.audit_directory, clock_.now() - 2 * policy::kGrantDurationMax);
+    if (!uses) return tl::unexpected(uses.error());
+    grant_uses_ = std::make_unique<webhook::GrantUses>(std::move(*uses));
+    return opened;
+}
+
+Result<void> Serving::open_audit_log() {
+    auto opened = open_log_and_count_grants();
     if (opened) {
         audit_log_ = std::move(*opened);
         metrics_.set_audit_available(true);
@@ -133,6 +152,9 @@ Result<void> Serving::start_servers() {
                                     {"path", std::string(request.path.substr(0, 128))},
                                     {"status", std::to_string(status)}});
             },
+        .cluster = snapshots_ ? &snapshots_->view() : nullptr,
+        .signed_grants = snapshots_ ? &snapshots_->signed_grants() : nullptr,
+        .grant_uses = grant_uses_.get(),
     });
     const auto start = [&](const char* name, const Endpoint& endpoint, bool tls, unsigned threads, http::Handler handler) {
         http::ServerOptions options;
@@ -149,8 +171,10 @@ Result<void> Serving::start_servers() {
                            [this](const http::Request& request, http::Reply reply) { (*handler_)(request, std::move(reply)); });
     if (!admission) return tl::unexpected(admission.error());
     admission_ = std::move(*admission);
-    auto metrics = start("metrics", options_.metrics_listen, false, 1,
-                         webhook::make_metrics_handler([this] { return metrics_.expose(admission_->counters()); }));
+    auto metrics = start("metrics", options_.metrics_listen, false, 1, webhook::make_metrics_handler([this] {
+                             if (snapshots_) snapshots_->measure(metrics_);
+                             return metrics_.expose(admission_->counters());
+                         }));
     if (!metrics) return tl::unexpected(metrics.error());
     metrics_server_ = std::move(*metrics);
     auto health = start("health", options_.health_listen, false, 1, webhook::make_health_handler(readiness_));
@@ -194,6 +218,7 @@ void Serving::watch_policies(const std::stop_token& stop) {
             log_.write_limited(LogLevel::error, "the policy folder cannot be looked at", {{"error", exception.what()}});
         }
         announce_exceptions(now);
+        if (snapshots_) snapshots_->announce();
     }
 }
 
@@ -204,6 +229,7 @@ void Serving::take(policy::PolicyFolder::Change change) {
     const std::string was = policies_.load()->digest;
     if (change.set) {
         policies_.store(change.set);
+        if (snapshots_) snapshots_->policies_changed();
         readiness_.set_policy_trouble({});
         metrics_.set_policy_set(*change.set);
         exceptions_announced_.reset();

@@ -15,8 +15,10 @@
 #include "audit/log.hpp"
 #include "base/error.hpp"
 #include "base/limits.hpp"
+#include "cli/cluster_snapshots.hpp"
 #include "cli/log.hpp"
 #include "http/server.hpp"
+#include "kube/client/config.hpp"
 #include "policy/policy_folder.hpp"
 #include "webhook/handler.hpp"
 
@@ -40,6 +42,8 @@ struct ServingOptions {
     Limits limits;
     // Looked at every second; what is new and good in it takes the place of the set in force. Null: policies stay as they are.
     std::unique_ptr<policy::PolicyFolder> policy_folder;
+    // Without it nothing is known of the cluster but what a review says. The clock in it outlives the serving.
+    std::optional<kube::client::ClientConfig> cluster_access;
     std::function<void()> on_audit_broken = [] {};  // on the audit log's thread: begin to drain
 };
 
@@ -64,7 +68,9 @@ public:
 private:
     Serving(ServingOptions options, std::shared_ptr<const policy::PolicySet> policies, Log& log);
     Result<void> open_audit_log();
+    Result<std::unique_ptr<audit::Log>> open_log_and_count_grants();
     Result<void> check_certificate();
+    void watch_cluster();
     Result<void> start_servers();
     void log_answer(const webhook::Outcome& outcome, bool without_record, std::chrono::nanoseconds duration);
     void log_event(const char* listener, const http::Event& event);
@@ -79,6 +85,8 @@ private:
     SnapshotCell<policy::PolicySet> policies_;
     webhook::Metrics metrics_;
     webhook::Readiness readiness_;
+    std::unique_ptr<ClusterSnapshots> snapshots_;  // null without access
+    std::unique_ptr<webhook::GrantUses> grant_uses_;
     // From here the order matters: servers end first, then the log, whose last callbacks still use the handler.
     std::unique_ptr<webhook::AdmissionHandler> handler_;
     std::unique_ptr<audit::Log> audit_log_;

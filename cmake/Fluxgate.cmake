@@ -28,12 +28,17 @@ function(fluxgate_compile_options target)
 endfunction()
 
 # fluxgate_library(policy LINK PUBLIC … PRIVATE …): every .cpp below the folder, except sub-folders that are libraries of
-# their own and a file named main.cpp.
+# their own and a file named main.cpp. kube/client becomes fluxgate_kube_client.
 function(fluxgate_library folder)
   cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${folder}/*.cpp)
-  list(FILTER sources EXCLUDE REGEX "/main\\.cpp$|/kube/client/|/audit/remote/")
-  set(target fluxgate_${folder})
+  list(FILTER sources EXCLUDE REGEX "/main\\.cpp$")
+  foreach(library IN ITEMS kube/client audit/remote)
+    if(NOT folder STREQUAL library)
+      list(FILTER sources EXCLUDE REGEX "/${library}/")
+    endif()
+  endforeach()
+  string(REPLACE "/" "_" target fluxgate_${folder})
   add_library(${target} STATIC ${sources})
   fluxgate_compile_options(${target})
   target_link_libraries(${target} ${ARG_LINK})

@@ -67,22 +67,13 @@ int select_http11(SSL*, const unsigned char** out, unsigned char* out_size, cons
     return SSL_TLSEXT_ERR_NOACK;
 }
 
-}  // namespace
-
-void TlsContext::Free::operator()(ssl_ctx_st* context) const { SSL_CTX_free(context); }
-
-Result<std::shared_ptr<const TlsContext>> TlsContext::for_server(const TlsIdentity& identity) {
-    ERR_clear_error();
-    Pointer context(make_context(TLS_server_method()));
-    if (!context) return fail(Errc::internal, "OpenSSL cannot make a TLS context: " + openssl_reason());
-    SSL_CTX_set_alpn_select_cb(context.get(), select_http11, nullptr);
-
+Result<void> use_identity(SSL_CTX* context, const TlsIdentity& identity) {
     const BioPtr chain = reader(identity.certificate_chain_pem);
     const CertificatePtr leaf(PEM_read_bio_X509(chain.get(), nullptr, nullptr, nullptr));
     if (!leaf) return invalid("the certificate is not readable PEM (-----BEGIN CERTIFICATE-----)");
-    if (SSL_CTX_use_certificate(context.get(), leaf.get()) != 1) return invalid("the certificate cannot be used");
+    if (SSL_CTX_use_certificate(context, leaf.get()) != 1) return invalid("the certificate cannot be used");
     while (X509* link = PEM_read_bio_X509(chain.get(), nullptr, nullptr, nullptr)) {
-        if (SSL_CTX_add0_chain_cert(context.get(), link) != 1) {
+        if (SSL_CTX_add0_chain_cert(context, link) != 1) {
             X509_free(link);
             return invalid("a certificate of the chain cannot be used");
         }
@@ -100,16 +91,13 @@ Result<std::shared_ptr<const TlsContext>> TlsContext::for_server(const TlsIdenti
         return fail(Errc::invalid_certificate,
                     "the private key does not belong to the certificate: both files must come from the same renewal");
     }
-    if (SSL_CTX_use_PrivateKey(context.get(), key.get()) != 1) return invalid("the private key cannot be used");
-    return std::shared_ptr<const TlsContext>(new TlsContext(std::move(context)));
+    if (SSL_CTX_use_PrivateKey(context, key.get()) != 1) return invalid("the private key cannot be used");
+    return {};
 }
 
-Result<std::shared_ptr<const TlsContext>> TlsContext::for_client(const std::string& ca_pem) {
-    ERR_clear_error();
-    Pointer context(make_context(TLS_client_method()));
-    if (!context) return fail(Errc::internal, "OpenSSL cannot make a TLS context: " + openssl_reason());
+Result<void> trust_only(SSL_CTX* context, const std::string& ca_pem) {
     const BioPtr roots = reader(ca_pem);
-    X509_STORE* store = SSL_CTX_get_cert_store(context.get());
+    X509_STORE* store = SSL_CTX_get_cert_store(context);
     int count = 0;
     while (const CertificatePtr root{PEM_read_bio_X509(roots.get(), nullptr, nullptr, nullptr)}) {
         if (X509_STORE_add_cert(store, root.get()) != 1) return invalid("a trusted certificate cannot be used");
@@ -117,8 +105,46 @@ Result<std::shared_ptr<const TlsContext>> TlsContext::for_client(const std::stri
     }
     if (count == 0) return invalid("the trusted certificates are not readable PEM (-----BEGIN CERTIFICATE-----)");
     ERR_clear_error();
+    return {};
+}
+
+Result<void> trust_the_machine(SSL_CTX* context) {
+    if (SSL_CTX_set_default_verify_paths(context) != 1) return invalid("the trusted certificates of this machine cannot be read");
+    ERR_clear_error();
+    return {};
+}
+
+}  // namespace
+
+void TlsContext::Free::operator()(ssl_ctx_st* context) const { SSL_CTX_free(context); }
+
+Result<std::shared_ptr<const TlsContext>> TlsContext::for_server(const TlsIdentity& identity) {
+    ERR_clear_error();
+    Pointer context(make_context(TLS_server_method()));
+    if (!context) return fail(Errc::internal, "OpenSSL cannot make a TLS context: " + openssl_reason());
+    SSL_CTX_set_alpn_select_cb(context.get(), select_http11, nullptr);
+
+    if (auto used = use_identity(context.get(), identity); !used) return tl::unexpected(used.error());
+    return std::shared_ptr<const TlsContext>(new TlsContext(std::move(context)));
+}
+
+Result<std::shared_ptr<const TlsContext>> TlsContext::for_client(const ClientTrust& trust) {
+    ERR_clear_error();
+    Pointer context(make_context(TLS_client_method()));
+    if (!context) return fail(Errc::internal, "OpenSSL cannot make a TLS context: " + openssl_reason());
+    const auto trusted = trust.system_roots ? trust_the_machine(context.get()) : trust_only(context.get(), trust.ca_pem);
+    if (!trusted) return tl::unexpected(trusted.error());
+    if (!trust.identity.certificate_chain_pem.empty() || !trust.identity.private_key_pem.empty()) {
+        if (auto used = use_identity(context.get(), trust.identity); !used) return tl::unexpected(used.error());
+    }
     SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
     return std::shared_ptr<const TlsContext>(new TlsContext(std::move(context)));
+}
+
+Result<std::shared_ptr<const TlsContext>> TlsContext::for_client(const std::string& ca_pem) {
+    ClientTrust trust{};
+    trust.ca_pem = ca_pem;
+    return for_client(trust);
 }
 
 std::string openssl_reason() {

@@ -14,13 +14,22 @@ struct ssl_st;      // OpenSSL's SSL
 
 namespace fluxgate::http {
 
+// Whom a client trusts, and who it is to a server that asks.
+struct ClientTrust {
+    std::string ca_pem = {};    // the only trusted roots, unless `system_roots`
+    bool system_roots = false;  // what the machine trusts (SSL_CERT_FILE, or the folder of the distribution)
+    TlsIdentity identity = {};  // both texts empty: nobody
+};
+
 // Any number of threads may share one.
 class TlsContext {
 public:
     // Error: invalid_certificate, saying which half of the pair is wrong.
     static Result<std::shared_ptr<const TlsContext>> for_server(const TlsIdentity& identity);
 
-    // Trusts only `ca_pem`. Error: invalid_certificate.
+    // Error: invalid_certificate.
+    static Result<std::shared_ptr<const TlsContext>> for_client(const ClientTrust& trust);
+    // Trusts only `ca_pem`.
     static Result<std::shared_ptr<const TlsContext>> for_client(const std::string& ca_pem);
 
     ssl_ctx_st* native() const { return context_.get(); }

@@ -121,6 +121,7 @@ public:
                      [&](const PolicyDocument& was, const PolicyDocument& is) { compare_policies(was, is); });
         compare_whole("GuardException", before.exceptions, after.exceptions);
         compare_whole("WriterProfile", before.writers, after.writers);
+        compare_whole("BreakGlass", before.grants, after.grants);
         return std::move(list_);
     }
 

@@ -15,6 +15,9 @@
 
 namespace fluxgate::policy {
 
+// Of all kinds of policy files.
+inline constexpr std::string_view kApiVersion = "fluxgate.dev/v1alpha1";
+
 // One thing that is wrong with a policy file.
 struct Problem {
     Errc code = Errc::invalid_policy;

@@ -1,8 +1,11 @@
 #include "policy/decode_match.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include <fmt/format.h>
+
+#include "kube/path.hpp"
 
 namespace fluxgate::policy {
 
@@ -38,19 +41,6 @@ bool can_match_resource(std::string_view pattern) {
     const std::size_t slash = pattern.find('/');
     return pattern.find('.') == std::string_view::npos && can_match(pattern.substr(0, slash)) &&
            (slash == std::string_view::npos || can_match(pattern.substr(slash + 1)));
-}
-
-std::vector<ResourceRule> decode_resource_rules(Mapping& fields, std::string_view key) {
-    std::vector<ResourceRule> rules;
-    fields.each(key, [&](const kube::Node& item, const std::string& what) {
-        Mapping entry(item, what, fields.problems());
-        ResourceRule rule = decode_resource_rule(entry);
-        entry.not_implemented("resourceNames");
-        entry.not_implemented("scope");
-        entry.finish();
-        rules.push_back(std::move(rule));
-    });
-    return rules;
 }
 
 kube::Requirement decode_requirement(const kube::Node& item, const std::string& what, Problems& problems) {
@@ -163,6 +153,39 @@ ResourceRule decode_resource_rule(Mapping& fields) {
         required_list("resources", can_match_resource, "a plural in lower case such as pods, pods/exec, \"*/scale\", \"*\" or \"*/*\"");
     rule.operations = decode_operations(fields);
     return rule;
+}
+
+std::vector<ResourceRule> decode_resource_rules(Mapping& fields, std::string_view key) {
+    std::vector<ResourceRule> rules;
+    fields.each(key, [&](const kube::Node& item, const std::string& what) {
+        Mapping entry(item, what, fields.problems());
+        ResourceRule rule = decode_resource_rule(entry);
+        entry.not_implemented("resourceNames");
+        entry.not_implemented("scope");
+        entry.finish();
+        rules.push_back(std::move(rule));
+    });
+    return rules;
+}
+
+std::vector<Subject> decode_named_subjects(Mapping& fields, std::string_view key) {
+    constexpr std::array<std::string_view, 4> kEverybody{"system:authenticated", "system:unauthenticated", "system:anonymous",
+                                                         "system:serviceaccounts"};
+    fields.required(key, "a list such as [{kind: User, name: alice@example.com}]");
+    std::vector<Subject> subjects = decode_subjects(fields, key);
+    for (const Subject& subject : subjects) {
+        const std::string& name = subject.name.text();
+        const bool pattern = name.find('*') != std::string::npos ||
+                             (subject.namespace_name && subject.namespace_name->text().find('*') != std::string::npos);
+        if (pattern)
+            fields.problem(
+                key, fmt::format("{} is a pattern; whole names only, because a pattern grows with every new account", kube::quoted(name)));
+        else if (std::find(kEverybody.begin(), kEverybody.end(), name) != kEverybody.end())
+            fields.problem(key, fmt::format("{} means everybody; name people, or a group of them", name));
+    }
+    const kube::Node* list = fields.field(key);
+    if (list && list->kind() == kube::Node::Kind::sequence && list->items().empty()) fields.problem(key, "names nobody");
+    return subjects;
 }
 
 std::vector<Glob> decode_globs(Mapping& fields, std::string_view key) {

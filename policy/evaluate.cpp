@@ -7,6 +7,7 @@
 #include "kube/pod_template.hpp"
 #include "policy/findings.hpp"
 #include "policy/lock/assurance.hpp"
+#include "policy/lock/grant_config_map.hpp"
 #include "policy/mutate.hpp"
 #include "policy/owner.hpp"
 #include "policy/policy_config_map.hpp"
@@ -93,6 +94,10 @@ public:
 
     Verdict run() {
         verdict_.assurance = read_assurance(review_.user);
+        if (is_judged_by_signature(review_, set_.options)) {
+            by_signature_ = lock_.matched = true;
+            lock_.only_writers = false;  // recorded before it is allowed
+        }
         verdict_.effective = !(review_.dry_run && dry_run_stores_nothing(review_));
         set_.index.each_candidate(review_, [&](std::size_t i) {
             const Policy& policy = set_.policies[i];
@@ -100,6 +105,7 @@ public:
         });
         judge_escapes();
         judge_policy_config_map(review_, set_.options, context_, verdict_);
+        judge_grant_config_map(review_, set_, context_, verdict_);
         conclude();
         return std::move(verdict_);
     }
@@ -209,6 +215,7 @@ private:
         }
         lock_.only_writers = false;
         if (finishes_a_delete(review_)) return looked(Look::ends_delete);
+        if (by_signature_) return looked(Look::by_signature);
         Verdict would_be;
         Findings aside = findings.into(would_be);
         lock.refuse(review_, verdict_.assurance, set_.options.limits, aside);
@@ -244,11 +251,10 @@ private:
         looked(Look::grant);
         const auto same = [&](const UsedGrant& used) { return used.digest == grant.digest; };
         if (std::any_of(verdict_.grants.begin(), verdict_.grants.end(), same)) return;
-        const std::string vouched_by = grant.signed_by.empty() ? "git" : grant.signed_by.front().name;
+        const std::string vouched_by = grant.signed_by.empty() ? "git" : grant.approved_by;  // the name of the key
         verdict_.grants.push_back(
             {grant.name, grant.digest, grant.ticket, grant.approved_by, vouched_by, grant.expires_at, grant.max_uses});
-        verdict_.warnings.push_back("break-glass " + grant.name + " (" + grant.ticket + ") until " + format_rfc3339(grant.expires_at) +
-                                    ": recorded, and put back afterwards");
+        verdict_.warnings.push_back(describe_use(grant, set_.options.limits.warning_chars_max));
     }
 
     void warn_of_learning(WallTime until) {
@@ -265,7 +271,7 @@ private:
 
     // Like a lock of its own, that every set with an enforcing lock has. No grant, allowance or learning opens it.
     void judge_escapes() {
-        if (!set_.escape.on) return;
+        if (!set_.escape.on || by_signature_) return;
         Verdict would_be;
         Findings aside(would_be, "fluxgate", "escape", Action::deny);
         const LockSaid said{.enforced = lock_.enforced, .granted = !verdict_.grants.empty()};
@@ -280,7 +286,7 @@ private:
         if (!verdict_.effective) return warn_of_the_real_thing(would_be);
         Findings findings(verdict_, "fluxgate", "escape", Action::deny);
         findings.take(std::move(would_be), aside);
-        if (verdict_.owner.empty()) verdict_.owner = describe_owner(review_);
+        name_owner();
         verdict_.allowed = false;
         if (verdict_.guidance.empty()) verdict_.guidance = "Change it in Git: no grant or exception opens the rule escape.";
     }
@@ -333,9 +339,15 @@ private:
         verdict_.warnings.push_back(from + to_string(violation));
     }
 
+    void name_owner() {
+        if (!verdict_.owner.empty()) return;
+        verdict_.owner = describe_owner(review_);
+        verdict_.owner_source = describe_source(verdict_.owner, context_.cluster);
+    }
+
     // For the record, of a policy that found something, even if an exception took it back.
     void describe(const Policy& policy) {
-        if (verdict_.owner.empty()) verdict_.owner = describe_owner(review_);
+        name_owner();
         for (const std::string& criterion : policy.compliance) {
             auto& list = verdict_.compliance;
             if (std::find(list.begin(), list.end(), criterion) == list.end()) list.push_back(criterion);
@@ -368,6 +380,7 @@ private:
     Trace* const trace_;
     Verdict verdict_;
     LockOutcome lock_;
+    bool by_signature_ = false;       // offers a signed grant: who writes it is nobody's business
     std::vector<std::string> hints_;  // what would have let the request pass a lock, for the end of a denial
     bool may_be_old_ = false;         // what the policy at hand finds can have been there before this write
     Template new_template_;

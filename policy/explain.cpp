@@ -139,6 +139,7 @@ std::string why(const RuleTrace& trace, const kube::Review& review, const Verdic
         case Look::dry_run: return "a dry run, which changes nothing: the real thing would be refused";
         case Look::allowance: return fmt::format("day-2 work that the lock allows the caller: {}", verdict.allowance);
         case Look::grant: return "opened by a break-glass grant";
+        case Look::by_signature: return "a signed grant is offered: its signature decides, whoever writes it";
         case Look::learning: return "the lock still learns who writes, and this is no person";
         case Look::judged: break;
     }
@@ -166,7 +167,7 @@ RuleExplanation explain_rule(const Rule& rule, const RuleTrace& trace, const kub
                          .type = std::string(type_of(rule.body)),
                          .looked = trace.look == Look::judged || trace.look == Look::writer || trace.look == Look::ends_delete ||
                                    trace.look == Look::undeclared || trace.look == Look::dry_run || trace.look == Look::allowance ||
-                                   trace.look == Look::grant || trace.look == Look::learning,
+                                   trace.look == Look::grant || trace.look == Look::by_signature || trace.look == Look::learning,
                          .why = why(trace, review, verdict),
                          .violations = trace.violations,
                          .omitted = trace.omitted};

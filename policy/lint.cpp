@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "base/duration.hpp"
 #include "policy/coverage.hpp"
 #include "policy/rules/fields.hpp"
 
@@ -95,6 +96,7 @@ public:
         for (std::size_t i = 0; i < set_.policies.size(); ++i) lint_policy(i);
         for (std::size_t i = 0; i < set_.exceptions.size(); ++i) lint_exception(i);
         for (std::size_t i = 0; i < set_.writers.size(); ++i) lint_writers(i);
+        for (std::size_t i = 0; i < set_.grants.size(); ++i) lint_grant(i);
         lint_set();
         std::stable_sort(list_.begin(), list_.end(), [](const Lint& left, const Lint& right) {
             return std::tie(left.file, left.position) < std::tie(right.file, right.position);
@@ -344,6 +346,34 @@ private:
                     fmt::format("adds nothing: \"{}\" demands the same wherever this one is asked", name_of(found->second)),
                     "remove one of the two");
         }
+    }
+
+    // --- grants ---
+
+    // Locks refuse in their own namespaces only, and accept by their own terms.
+    bool opens_a_lock(const Grant& grant) const {
+        return std::any_of(set_.policies.begin(), set_.policies.end(), [&](const Policy& policy) {
+            if (!can_meet(policy.match.namespaces, grant.match.namespaces)) return false;
+            return std::any_of(policy.rules.begin(), policy.rules.end(), [&](const Rule& rule) {
+                const auto* lock = std::get_if<LockRule>(&rule.body);
+                return lock && lock->break_glass && accepts(*lock->break_glass, grant);
+            });
+        });
+    }
+
+    void lint_grant(std::size_t i) {
+        const Grant& grant = set_.grants[i];
+        const auto of_grant = [&](LintId id, Path path, std::string message, std::string fix) {
+            add(id, documents_.grants[i], path, grant.name, std::move(message), std::move(fix));
+        };
+        if (grant.expires_at <= now_)
+            return of_grant(LintId::grant_expired, {"spec", "expiresAt"},
+                            fmt::format("ended at {} ({})", format_moment(grant.expires_at), grant.ticket), "remove the file");
+        if (opens_a_lock(grant)) return;
+        of_grant(LintId::grant_opens_nothing, {"metadata", "name"},
+                 fmt::format("opens nothing: no lock over {} has a breakGlass.maxDuration of {} or more", names_of(grant.match.namespaces),
+                             format_duration(std::chrono::ceil<std::chrono::seconds>(grant.expires_at - grant.not_before))),
+                 "shorten it, or give the lock a breakGlass");
     }
 
     // --- exceptions ---

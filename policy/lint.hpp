@@ -50,6 +50,8 @@ enum class LintId : std::uint8_t {
     deny_without_guidance,
     images_by_tag,
     writer_without_lock,
+    grant_expired,
+    grant_opens_nothing,
 };
 
 struct LintKind {
@@ -60,7 +62,7 @@ struct LintKind {
 };
 
 // In the order of LintId.
-inline constexpr std::array<LintKind, 22> kLintKinds{{
+inline constexpr std::array<LintKind, 24> kLintKinds{{
     {LintId::lock_without_flux, "lock-without-flux", Severity::error, "a lock has no writer that may apply what Git says"},
     {LintId::min_above_max, "min-above-max", Severity::error, "a resources rule that no container can satisfy"},
     {LintId::lock_without_kubernetes, "lock-without-kubernetes", Severity::warning,
@@ -89,6 +91,8 @@ inline constexpr std::array<LintKind, 22> kLintKinds{{
     {LintId::deny_without_guidance, "deny-without-guidance", Severity::note, "a policy that refuses and does not say whom to ask"},
     {LintId::images_by_tag, "images-by-tag", Severity::note, "images are judged by their tags, which can be moved"},
     {LintId::writer_without_lock, "writer-without-lock", Severity::note, "a writer profile that no lock names"},
+    {LintId::grant_expired, "grant-expired", Severity::note, "a break-glass grant that has ended and opens nothing any more"},
+    {LintId::grant_opens_nothing, "grant-opens-nothing", Severity::warning, "a break-glass grant that no lock of the set accepts"},
 }};
 constexpr const LintKind& kind_of(LintId id) { return kLintKinds[static_cast<std::size_t>(id)]; }
 

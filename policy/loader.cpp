@@ -8,6 +8,7 @@
 
 #include "base/digest.hpp"
 #include "kube/manifest.hpp"
+#include "policy/decode_grant.hpp"
 #include "policy/decode_policy.hpp"
 #include "policy/decode_writers.hpp"
 #include "policy/lock/built_in_writers.hpp"
@@ -17,8 +18,6 @@
 namespace fluxgate::policy {
 
 namespace {
-
-constexpr std::string_view kApiVersion = "fluxgate.dev/v1alpha1";
 
 class Compiler {
 public:
@@ -79,7 +78,7 @@ private:
         }
         if (!kind) {
             problems.add(Errc::missing_field, root.position(),
-                         "kind is missing: expected GuardPolicy, GuardException, WriterProfile or PolicyTest");
+                         "kind is missing: expected GuardPolicy, GuardException, WriterProfile, BreakGlass or PolicyTest");
             return;
         }
         const auto index = one_of(*kind, "kind", {"GuardPolicy", "GuardException", "WriterProfile", "BreakGlass", "PolicyTest"}, problems);
@@ -96,13 +95,12 @@ private:
             WriterProfile profile = decode_writer_profile(root, problems);
             expect_new_name("writer profile", profile.name, root);
             set_.writers.push_back(std::make_shared<const WriterProfile>(std::move(profile)));
-        } else if (index == 4) {
-            decode_policy_test(root, problems);
+        } else if (index == 3) {
+            Grant grant = decode_grant(root, problems);
+            expect_new_name("grant", grant.name, root);
+            set_.grants.push_back(std::move(grant));
         } else if (index) {
-            problems.add(Errc::not_implemented, kind->position(),
-                         fmt::format("kind {} is not implemented in this version of Fluxgate; implemented: GuardPolicy, GuardException, "
-                                     "WriterProfile, PolicyTest",
-                                     kind->text()));
+            decode_policy_test(root, problems);
         }
     }
 

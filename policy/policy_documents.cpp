@@ -41,6 +41,8 @@ PolicyDocuments read_policy_documents(const std::vector<PolicyFile>& files, cons
                 documents.exceptions.push_back({file.name, std::move(document.root)});
             else if (kind->text() == "WriterProfile")
                 documents.writers.push_back({file.name, std::move(document.root)});
+            else if (kind->text() == "BreakGlass")
+                documents.grants.push_back({file.name, std::move(document.root)});
         }
     }
     return documents;

@@ -25,6 +25,7 @@ struct PolicyDocuments {
     std::vector<PolicyDocument> policies{};
     std::vector<PolicyDocument> exceptions{};
     std::vector<PolicyDocument> writers{};
+    std::vector<PolicyDocument> grants{};
 };
 
 // Of files that compile. PolicyTests are passed over: they are no part of a set.

@@ -26,6 +26,7 @@ enum class Look : std::uint8_t {
     dry_run,         // the lock: would refuse the real thing
     allowance,       // the lock: day-2 work that it allows the caller
     grant,           // the lock: a break-glass grant opens it
+    by_signature,    // the lock: a signed grant is offered, which its signature decides about and not its writer
     learning,        // the lock: still learns who writes, and this is no person
 };
 

@@ -82,6 +82,7 @@ struct Verdict {
     std::vector<UsedGrant> grants{};  // by break-glass
     std::string_view allowance{};     // as day-2 work: "restart"
     bool learned = false;             // because a lock still learns who writes
+    std::string owner_source{};       // "https://git.example.com/shop, ./apps at main@sha1:4f0c"; empty if that is not known
     std::optional<Error> error;       // set when no verdict could be reached
 
     friend bool operator==(const Verdict&, const Verdict&) = default;

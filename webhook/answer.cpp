@@ -92,6 +92,7 @@ std::string write_message(const kube::Review& review, const policy::Verdict& ver
     std::string message = headline(review, record);
     std::string ending;
     if (!verdict.owner.empty()) ending += "\nOwner: " + printable(shortened(verdict.owner, 2 * kNameBytesMax));
+    if (!verdict.owner_source.empty()) ending += " (" + printable(shortened(verdict.owner_source, 2 * kNameBytesMax)) + ")";
     // Guidance may hold a long owner by now; the loader bounds the rest.
     if (!verdict.guidance.empty()) ending += "\n" + shortened(printable(verdict.guidance), 400);
 

@@ -78,10 +78,10 @@ void AdmissionHandler::answer(Question question, const http::Request& request, h
     // Loaded once: the whole review is judged by one state of the world.
     const auto cluster = parts_.cluster ? parts_.cluster->load() : nullptr;
     const auto signed_grants = parts_.signed_grants ? parts_.signed_grants->load() : nullptr;
-    const policy::Context context{
+    policy::Context context{
         .now = parts_.clock.now(), .cluster = cluster.get(), .signed_grants = signed_grants.get(), .cluster_name = parts_.origin.cluster};
     Outcome outcome =
-        question == Question::mutate ? reviewer.mutate(request.body, *set, context) : reviewer.judge(request.body, *set, context);
+        question == Question::mutate ? reviewer.mutate(request.body, *set, context) : judge(reviewer, request.body, *set, context);
     if (question == Question::mutate && outcome.allowed) {
         parts_.metrics.count_mutation(outcome.patched);
         reply.send(json_response(outcome.http_status, std::move(outcome.answer)));
@@ -124,6 +124,18 @@ void AdmissionHandler::answer(Question question, const http::Request& request, h
         parts_.metrics.count_record(written.has_value());
         send(pending->reply, pending->outcome, written.has_value());
     });
+}
+
+// A grant can be used up between the evaluation and its count, by another thread: then the review is judged again, and the grant opens
+// nothing any more. Each turn finds one grant more that is used up, so this ends.
+Outcome AdmissionHandler::judge(Reviewer& reviewer, std::string_view body, const policy::PolicySet& set, policy::Context& context) const {
+    for (;;) {
+        const auto uses = parts_.grant_uses ? parts_.grant_uses->counts() : nullptr;
+        context.grant_uses = uses.get();
+        Outcome outcome = reviewer.judge(body, set, context);
+        context.grant_uses = nullptr;
+        if (outcome.grants.empty() || !parts_.grant_uses || parts_.grant_uses->take(outcome.grants)) return outcome;
+    }
 }
 
 // A parser keeps its buffers from review to review, so there is one for each thread. The generation tells handlers apart that

@@ -16,6 +16,7 @@
 #include "base/snapshot_cell.hpp"
 #include "http/message.hpp"
 #include "policy/lock/signed_grants.hpp"
+#include "webhook/grant_uses.hpp"
 #include "webhook/metrics.hpp"
 #include "webhook/readiness.hpp"
 #include "webhook/review.hpp"
@@ -39,6 +40,7 @@ public:
         // Null without access to an API server.
         const SnapshotCell<policy::ClusterView>* cluster = nullptr;
         const SnapshotCell<policy::SignedGrants>* signed_grants = nullptr;
+        GrantUses* grant_uses = nullptr;  // null: uses of break-glass grants are not counted
     };
     explicit AdmissionHandler(Parts parts);
 
@@ -48,6 +50,7 @@ private:
     Reviewer& reviewer_of_this_thread() const;
     enum class Question { validate, mutate };
     void answer(Question question, const http::Request& request, http::Reply reply) const;
+    Outcome judge(Reviewer& reviewer, std::string_view body, const policy::PolicySet& set, policy::Context& context) const;
 
     Parts parts_;
     std::uint64_t generation_;

@@ -162,6 +162,17 @@ struct Metrics::Impl {
                                              .Help("1 while records can be made durable, 0 while degraded: alarm on it.")
                                              .Register(registry)
                                              .Add({});
+    // Without access to an API server there are none, and no series that would alarm.
+    prometheus::Family<prometheus::Gauge>& snapshot_fresh =
+        prometheus::BuildGauge()
+            .Name("fluxgate_snapshot_fresh")
+            .Help("1 while what is known of the cluster is fresh, 0 while it is not, and the replica not ready: alarm on it.")
+            .Register(registry);
+    prometheus::Family<prometheus::Gauge>& snapshot_age =
+        prometheus::BuildGauge()
+            .Name("fluxgate_snapshot_age_seconds")
+            .Help("Since every watch was open and the API server answered; not fresh beyond 15 s.")
+            .Register(registry);
     prometheus::Gauge& draining = prometheus::BuildGauge().Name("fluxgate_draining").Help("1 after SIGTERM.").Register(registry).Add({});
 
     Impl() {
@@ -221,6 +232,11 @@ void Metrics::set_certificate_expiry(WallTime not_after) {
 
 void Metrics::set_audit_available(bool available) { impl_->audit_available.Set(available ? 1 : 0); }
 void Metrics::set_draining() { impl_->draining.Set(1); }
+
+void Metrics::set_snapshots(bool fresh, std::chrono::nanoseconds age) {
+    impl_->snapshot_fresh.Add({}).Set(fresh ? 1 : 0);  // Add finds the one there is
+    impl_->snapshot_age.Add({}).Set(std::chrono::duration<double>(age).count());
+}
 
 std::string Metrics::expose(const http::ServerCounters& admission) const {
     std::vector<prometheus::MetricFamily> families = impl_->registry.Collect();

@@ -37,6 +37,8 @@ public:
     void set_certificate_expiry(WallTime not_after);
     void set_audit_available(bool available);
     void set_draining();
+    // What is known of the cluster; never called without access to an API server.
+    void set_snapshots(bool fresh, std::chrono::nanoseconds age);
 
     // The text of /metrics; `admission` are the counters of the TLS server.
     std::string expose(const http::ServerCounters& admission) const;

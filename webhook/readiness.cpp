@@ -23,6 +23,13 @@ Readiness::Report Readiness::report() const {
         case AuditState::broken: check(false, "audit", "failed: the log broke, a restart follows"); break;
     }
 
+    if (!why_not_fresh_) {
+        check(true, "snapshots", "none: no access to an API server");
+    } else {
+        const auto trouble = why_not_fresh_();
+        check(!trouble, "snapshots", trouble ? "failed: " + *trouble : "ok");
+    }
+
     const WallTime not_before{WallTime::duration{not_before_.load()}};
     const WallTime not_after{WallTime::duration{not_after_.load()}};
     const WallTime now = clock_.now();

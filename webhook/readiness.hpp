@@ -1,12 +1,16 @@
 #pragma once
 
 // May Kubernetes send us reviews? `/livez` depends on nothing but the process; `/readyz` on what this says.
-// Ready: not draining, a policy set, a certificate that is valid now, and an audit log that records or is degraded. Degraded
+// Ready: not draining, a policy set, a certificate that is valid now, what is known of the cluster fresh (if we have access to an API
+// server), and an audit log that records or is degraded. Degraded
 // is ready on purpose (DESIGN §5.9): the log must never be the reason that Flux stops; `?verbose` and a metric tell.
 
 #include <atomic>
+#include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "base/clock.hpp"
 #include "base/snapshot_cell.hpp"
@@ -36,6 +40,10 @@ public:
         policy_trouble_ = std::move(trouble);
     }
 
+    // With access to an API server: says why what is known of the cluster is not fresh, nothing while it is. Before the first report;
+    // any thread may ask it.
+    void set_snapshots(std::function<std::optional<std::string>()> why_not_fresh) { why_not_fresh_ = std::move(why_not_fresh); }
+
     struct Report {
         bool ready = false;
         std::string text;  // a line per check, as kube-apiserver's own: "[+]policies ok", "[-]certificate failed: …"
@@ -45,6 +53,7 @@ public:
 private:
     const SnapshotCell<policy::PolicySet>& policies_;
     const Clock& clock_;
+    std::function<std::optional<std::string>()> why_not_fresh_;  // empty without access
     mutable std::mutex mutex_;
     std::string policy_trouble_;
     std::atomic<bool> draining_{false};

@@ -110,6 +110,7 @@ std::string summarize(const kube::Review& review, const policy::Verdict& verdict
     const std::size_t count = verdict.violations.size() + verdict.violations_omitted;
     std::string found = verdict.error ? to_string(*verdict.error) : fmt::format("{} {}", count, count == 1 ? "violation" : "violations");
     if (!verdict.exceptions.empty()) found += fmt::format(", by exception {}", fmt::join(verdict.exceptions, ", "));
+    for (const policy::UsedGrant& grant : verdict.grants) found += fmt::format(", by break-glass {} ({})", grant.name, grant.ticket);
     return fmt::format("{} {} {}{} by {}: {}", kube::to_string(review.operation), review.resource_name(), space, review.object_name(),
                        review.user.username, found);
 }
@@ -188,7 +189,9 @@ Outcome Reviewer::judge_or_throw(std::string_view body, const policy::PolicySet&
     }
     outcome.excused = !verdict.exceptions.empty();
     if (outcome.promise != Promise::none) outcome.record = make_record(*review, verdict, set, origin_, context.now);
-    if (!verdict.violations.empty() || !verdict.exceptions.empty() || verdict.error) outcome.summary = summarize(*review, verdict);
+    if (verdict.allowed && verdict.effective) outcome.grants = verdict.grants;
+    if (!verdict.violations.empty() || !verdict.exceptions.empty() || !verdict.grants.empty() || verdict.error)
+        outcome.summary = summarize(*review, verdict);
 
     const bool remembered = outcome.promise == Promise::before_the_answer || outcome.promise == Promise::or_refuse;
     outcome.answer = write_answer(*review, verdict, remembered ? RecordState::durable : RecordState::none, set.digest, limits_);

@@ -46,6 +46,8 @@ struct Outcome {
     bool warned = false;   // something was found under Warn
     bool audited = false;  // … under Audit
     bool excused = false;  // a GuardException was needed
+    // Of a write that is let through and is no dry run: to be counted before it is recorded (GrantUses::take).
+    std::vector<policy::UsedGrant> grants;
     bool patched = false;  // of /mutate: something was filled in
     std::string summary;   // "UPDATE deployments.apps production/web by alice: 2 violations"; empty when nothing was found
 };

@@ -20,10 +20,13 @@
 
 namespace fluxgate::policy {
 
+// No lock accepts a grant that is longer: what takes more than a day is a change for Git.
+inline constexpr std::chrono::hours kGrantDurationMax{24};
+
 // `breakGlass` of a lock: which grants it accepts.
 struct BreakGlassTerms {
     std::chrono::seconds max_duration{};
-    std::vector<VerifierKey> approver_keys{};
+    std::vector<VerifierKey> approver_keys{};  // empty: grants from Git only
 
     static BreakGlassTerms decode(Mapping& fields);
 };
@@ -45,8 +48,26 @@ struct Grant {
 };
 
 // The first grant that lets this request pass a lock with these terms; else nullptr, and `why_not` says of the grant that comes
-// nearest why it does not ("grant inc-4711 ended at …"); empty if none is about this caller.
+// nearest why it does not ("Break-glass inc-4711 ended at …."); empty if none is about this caller.
+//
+// It holds from `notBefore` up to, and not at, `expiresAt`; and never for the person who approved it, who may be in a group that it
+// names. Asked only of what would be refused; allocates only for `why_not`.
 const Grant* find_grant(const kube::Review& review, const BreakGlassTerms& terms, const std::vector<Grant>& from_git,
                         const Context& context, std::string& why_not);
+
+// Could a lock with these terms ever accept the grant, as far as its approver and its length decide?
+bool accepts(const BreakGlassTerms& terms, const Grant& grant);
+
+// Is the grant for the cluster that the context is about? True if it names none and came from Git.
+bool is_for_this_cluster(const Grant& grant, const Context& context);
+
+// Do both names mean one person? Capitals, spaces around, and what an identity provider puts in front ("oidc:") make no difference.
+bool same_person(std::string_view left, std::string_view right);
+
+// As people read and write times of grants: 2026-12-05T04:10:00Z.
+std::string format_moment(WallTime time);
+
+// What the user is told who uses it, within `characters_max`.
+std::string describe_use(const Grant& grant, std::size_t characters_max);
 
 }  // namespace fluxgate::policy

@@ -136,7 +136,11 @@ LockRule LockRule::decode(Mapping& fields) {
         if (!by_fields) fields.problem("additions", "additions need scope: fields; with scope: object every change is refused");
         rule.fields = std::move(decoded);
     }
-    for (const std::string_view key : {"learnUntil", "allowances", "breakGlass"}) fields.not_implemented(key);
+    for (const std::string_view key : {"learnUntil", "allowances"}) fields.not_implemented(key);
+    if (const kube::Node* break_glass = fields.field("breakGlass")) {
+        Mapping mapping(*break_glass, fields.name_of("breakGlass"), fields.problems());
+        rule.break_glass = BreakGlassTerms::decode(mapping);
+    }
     fields.finish();
     return rule;
 }

@@ -2,8 +2,18 @@
 
 // Break-glass grants that came as signed notes in ConfigMaps, checked: what a replica believes of what it was offered. A value,
 // made anew whenever the offers or the policy set change, off the request path.
+//
+// A note's text is one BreakGlass document as YAML; its signature by an approver (`breakGlass.approverKeys` of any lock of the set)
+// is what it is believed for. A revocation is a note of its own over these lines, kept until the grant would have ended anyway:
+//
+//   fluxgate.dev/revocation/v1
+//   name: inc-4711
+//   digest: sha256:…
+//   expiresAt: 2026-12-05T04:10:00Z
 
+#include <cstddef>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/limits.hpp"
@@ -14,12 +24,39 @@ namespace fluxgate::policy {
 
 struct PolicySet;
 
+// The end of a grant before its time.
+struct Revocation {
+    std::string name{};
+    std::string digest{};  // "sha256:…" of the text of the grant's note
+    WallTime expires_at{};
+
+    friend bool operator==(const Revocation&, const Revocation&) = default;
+};
+
 struct SignedGrants {
-    std::vector<Grant> grants{};          // each with at least one signature by an approver of the set; revoked ones are left out
+    // More than a bad night needs. What is beyond is not looked at, and said so.
+    static constexpr std::size_t kOffersMax = 1'000;
+
+    std::vector<Grant> grants{};  // each with at least one signature by an approver of the set; revoked ones are left out
+    std::vector<Revocation> revocations{};
     std::vector<std::string> problems{};  // "ConfigMap grant-inc-4711: …", for the log
 
     // `offered` against the approver keys of all locks of the set.
     static SignedGrants read(const std::vector<OfferedGrant>& offered, const PolicySet& set, const Limits& limits);
 };
+
+// Of all locks of the set, each once.
+std::vector<VerifierKey> approver_keys_of(const PolicySet& set);
+
+// A note over exactly one BreakGlass that names its cluster and is signed by the approver it names, who neither asked for it nor
+// profits from it. Errors: those of SignedNote; invalid_argument (no approver's signature); invalid_policy, with the line.
+Result<Grant> read_signed_grant(std::string_view note, const std::vector<VerifierKey>& approvers, const Limits& limits);
+
+// A note by any approver: ending early harms nobody. Errors as above.
+Result<Revocation> read_revocation(std::string_view note, const std::vector<VerifierKey>& approvers);
+std::string revocation_text(const Revocation& revocation);
+
+// "sha256:…" of the text of a note.
+std::string digest_of_text(std::string_view text);
 
 }  // namespace fluxgate::policy

@@ -50,6 +50,8 @@ RULES = {
         "{writers: [{name: aks-flux, serviceAccounts: [cluster-config/flux-applier]}, aks, cert-manager]}",
         "{writers: [flux], scope: fields, additions: {action: Warn, allow: ['.metadata.annotations[\"team.example.com/*\"]', .spec.replicas]}}",
         "{writers: [flux], scope: fields, additions: {action: Deny, allow: []}}",
+        '{writers: [flux], breakGlass: {maxDuration: 1h30m, approverKeys: ["PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"]}}',
+        "{writers: [flux], breakGlass: {maxDuration: 24h, approverKeys: []}}",
     ],
     "resources": [
         "{requests: [cpu, memory, nvidia.com/gpu, hugepages-2Mi], limits: [memory], min: {cpu: 10m}, max: {memory: 4Gi, cpu: 2},"
@@ -128,6 +130,28 @@ spec:
     may: [{apiGroups: [apps], resources: [deployments], operations: [UPDATE]}]
 """
 
+GRANT = """apiVersion: fluxgate.dev/v1alpha1
+kind: BreakGlass
+metadata: {name: inc-4711, labels: {a: b}, annotations: {c: d}}
+spec:
+  subjects:
+  - {kind: User, name: alice@example.com}
+  - {kind: Group, name: sre}
+  - {kind: ServiceAccount, namespace: ci, name: deployer}
+  match:
+    namespaces: [production, "prod-*"]
+    names: ["web*"]
+    resourceRules: [{apiGroups: [apps], apiVersions: ["*"], resources: [deployments, "*/scale"], operations: [UPDATE]}]
+  ticket: INC-4711
+  reason: Payment time-outs.
+  requestedBy: alice@example.com
+  approvedBy: bob@example.com
+  cluster: prod-1
+  notBefore: 2026-12-05T02:10:00Z
+  expiresAt: 2026-12-05T04:10:00Z
+  maxUses: 20
+"""
+
 TEST = """apiVersion: fluxgate.dev/v1alpha1
 kind: PolicyTest
 metadata: {name: production}
@@ -171,6 +195,7 @@ def examples():
             yield f"{rule} {i}", POLICY % f"{rule.lower()}-{i}" + f"  rules:\n  - {{name: r, {rule}: {body}}}\n"
     yield "GuardException", EXCEPTION
     yield "WriterProfile", WRITERS
+    yield "BreakGlass", GRANT
     yield "PolicyTest", TEST
 
 
@@ -295,7 +320,7 @@ class Schema(unittest.TestCase):
                 alone = jsonschema.Draft7Validator(json.loads(printed.stdout))
                 for other in SCHEMA["properties"]["kind"]["enum"]:
                     self.assertEqual(alone.is_valid(documents(texts[other])[0]), kind == other, other)
-        refused = subprocess.run([BINARY, "policy", "schema", "BreakGlass"], capture_output=True, text=True, timeout=SOON)
+        refused = subprocess.run([BINARY, "policy", "schema", "BreakTheGlass"], capture_output=True, text=True, timeout=SOON)
         self.assertEqual(refused.returncode, 2)
 
     def test_every_policy_file_that_loads_is_valid(self):

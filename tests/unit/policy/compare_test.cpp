@@ -2,6 +2,7 @@
 
 #include "policy/loader.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/unit/policy/lock/grant_sample.hpp"
 #include "tests/unit/policy/sample.hpp"
 
 using namespace fluxgate;
@@ -101,6 +102,15 @@ TEST_CASE("two verdicts on one review: what becomes denied, allowed or is found 
     CHECK(other.outcome == Outcome::findings);
     CHECK(other.gained.size() == 1);
     CHECK(other.lost.size() == 1);
+}
+
+TEST_CASE("grants are compared as well") {
+    const std::string policy = sample::rule("lock: {writers: [flux], breakGlass: {maxDuration: 4h}}");
+    CHECK(changes({policy, sample::grant()}, {policy, sample::grant()}).empty());
+    CHECK(changes({policy, sample::grant()}, {policy, sample::grant({{"maxUses", "2"}})}) ==
+          Lines{"changed BreakGlass inc-4711 p1.yaml:3", "  .spec.maxUses:  -> 2"});
+    CHECK(changes({policy}, {policy, sample::grant()}) == Lines{"added BreakGlass inc-4711 p1.yaml:3"});
+    CHECK(changes({policy, sample::grant()}, {policy}) == Lines{"removed BreakGlass inc-4711 p1.yaml:3"});
 }
 
 TEST_CASE("writer profiles are compared as well") {

@@ -5,6 +5,7 @@
 #include "policy/coverage.hpp"
 #include "policy/loader.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/unit/policy/lock/grant_sample.hpp"
 #include "tests/unit/policy/sample.hpp"
 
 using namespace fluxgate;
@@ -194,6 +195,35 @@ TEST_CASE("a writer profile that no lock names is noted, one that stands for Kub
     CHECK(brief(lints({locks, profile("own", controller)})).empty());
     CHECK(brief(lints({locks, profile("own", ci)})) == Lines{"lock-without-kubernetes p0.yaml:6:28 p/r"});
     CHECK(brief(lints({locks, profile("own", controller), profile("other", ci)})) == Lines{"writer-without-lock p2.yaml:4:3 other"});
+}
+
+TEST_CASE("grants that open nothing are told") {
+    const auto lock = [](std::string_view terms) {
+        return sample::policy("  match: {namespaces: [production]}\n  rules: [{name: r, lock: {writers: [flux, kubernetes]" +
+                              std::string(terms) + "}}]\n");
+    };
+    const sample::GrantLines times{{"notBefore", "2027-12-05T02:10:00Z"}, {"expiresAt", "2027-12-05T04:10:00Z"}};
+    sample::GrantLines elsewhere = times;
+    elsewhere["match"] = "{namespaces: [payments], resourceRules: [{apiGroups: [apps], resources: [deployments], operations: [UPDATE]}]}";
+    const sample::GrantLines past{{"notBefore", "2020-12-05T02:10:00Z"}, {"expiresAt", "2020-12-05T04:10:00Z"}};
+    const Lines nothing{"grant-opens-nothing p1.yaml:3:12 inc-4711"};
+    struct Row {
+        std::string_view name;
+        std::string_view terms;
+        sample::GrantLines lines;
+        Lines lints;
+    };
+    const Row rows[] = {
+        {"accepted", ", breakGlass: {maxDuration: 2h}", times, {}},
+        {"too long", ", breakGlass: {maxDuration: 1h59m}", times, nothing},
+        {"no lock accepts any", "", times, nothing},
+        {"no lock there", ", breakGlass: {maxDuration: 2h}", elsewhere, nothing},
+        {"ended", ", breakGlass: {maxDuration: 2h}", past, {"grant-expired p1.yaml:9:14 inc-4711"}},
+    };
+    for (const Row& row : rows) {
+        INFO(row.name);
+        CHECK(brief(lints({lock(row.terms), sample::grant(row.lines)})) == row.lints);
+    }
 }
 
 TEST_CASE("a policy that refuses says where to turn, and a set has a lock") {

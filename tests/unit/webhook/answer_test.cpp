@@ -201,6 +201,7 @@ TEST_CASE("a message keeps its limit, names a reason, cuts no violation in half,
         for (std::size_t i = 0; i < row.violations; ++i) verdict.violations.push_back(violation("." + text, text, text));
         verdict.violations_omitted = row.omitted;
         verdict.owner = text_of(row.ending_bytes, row.piece);
+        verdict.owner_source = text_of(row.ending_bytes, row.piece);
         verdict.guidance = text_of(row.ending_bytes, row.piece);
 
         for (const RecordState state : {RecordState::none, RecordState::durable, RecordState::missing}) {
@@ -234,6 +235,19 @@ TEST_CASE("a message that fits is complete: every violation, the owner and the g
     const auto lines = lines_of(write_message(*review, verdict, RecordState::durable, kLimits));
     CHECK(lines.size() == 1 + 8 + 2);
     CHECK(lines.back() == "Ask #platform.");
+}
+
+TEST_CASE("a message says where the owner gets what it applies, if that is known") {
+    const ReadReview review(update_review());
+    Verdict verdict = denial({violation(".spec.field", "1", "2")});
+    verdict.owner = "Kustomization flux-system/apps";
+    verdict.owner_source = "https://git.example.com/shop, ./apps at main@sha1:4f0c57c81a32";
+    verdict.guidance = "Ask #platform.";
+    const auto lines = lines_of(write_message(*review, verdict, RecordState::durable, kLimits));
+    REQUIRE(lines.size() == 4);
+    CHECK(lines[2] == "Owner: Kustomization flux-system/apps (https://git.example.com/shop, ./apps at main@sha1:4f0c57c81a32)");
+    verdict.owner_source = std::string(1'000, 'x');
+    CHECK(write_message(*review, verdict, RecordState::durable, kLimits).ends_with("...)\nAsk #platform."));
 }
 
 TEST_CASE("the message names what refuses; what would only warn is in the warnings") {

@@ -56,6 +56,31 @@ TEST_CASE("without a certificate nothing is ready") {
     CHECK_FALSE(Readiness(policies, clock).report().ready);
 }
 
+TEST_CASE("with access to an API server ready means fresh snapshots as well") {
+    struct Row {
+        const char* name;
+        bool access;
+        std::optional<std::string> trouble;
+        bool ready;
+        std::string line;
+    };
+    const std::vector<Row> rows{
+        {"no access", false, std::nullopt, true, "[+]snapshots none: no access to an API server\n"},
+        {"fresh", true, std::nullopt, true, "[+]snapshots ok\n"},
+        {"not fresh", true, "no answer of the API server for 17 s", false, "[-]snapshots failed: no answer of the API server for 17 s\n"},
+    };
+    for (const Row& row : rows) {
+        INFO(row.name);
+        const SnapshotCell<policy::PolicySet> policies(demo_policies());
+        const FixedClock clock;
+        Readiness readiness(policies, clock);
+        readiness.set_certificate(kNow - 1h, kNow + 1h);
+        if (row.access) readiness.set_snapshots([&] { return row.trouble; });
+        CHECK(readiness.report().ready == row.ready);
+        CHECK(readiness.report().text.find(row.line) != std::string::npos);
+    }
+}
+
 TEST_CASE("a policy folder that does not compile is told, and does not make it unready") {
     const SnapshotCell<policy::PolicySet> policies(demo_policies());
     const FixedClock clock;

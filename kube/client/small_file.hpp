@@ -1,0 +1,17 @@
+#pragma once
+
+// Reads files of which we expect a few kB: tokens, certificates, kubeconfigs.
+
+#include <cstddef>
+#include <string>
+
+#include "base/error.hpp"
+
+namespace fluxgate::kube::client {
+
+inline constexpr std::size_t kSmallFileBytesMax = 4u << 20;  // a kubeconfig of hundreds of clusters with their CAs
+
+// Errors: io, too_large; `where` is the file.
+Result<std::string> read_small_file(const std::string& file);
+
+}  // namespace fluxgate::kube::client
