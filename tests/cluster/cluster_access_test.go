@@ -14,10 +14,8 @@ import (
 
 // What Fluxgate can do when it may read the cluster, with exactly the rights of deploy/webhook/rbac.yaml.
 
-const ownNamespace = "fluxgate-of-a-test"
-
 // accessToTheCluster installs those rights in a namespace of the test's own and returns the flags of `serve` that use them.
-func accessToTheCluster(t *testing.T) []string {
+func accessToTheCluster(t *testing.T, ownNamespace string) []string {
 	t.Helper()
 	makeNamespace(t, ownNamespace)
 	rights, err := os.ReadFile("../../deploy/webhook/rbac.yaml")
@@ -31,13 +29,9 @@ func accessToTheCluster(t *testing.T) []string {
 	return []string{"--kubeconfig", webhook.Kubeconfig, "--namespace", ownNamespace, "--cluster-name", "lab"}
 }
 
-func TestLockWithAccessToTheCluster(t *testing.T) {
-	const namespace = "locked-access"
-	locked := startLock(t, namespace, lockOf(namespace, `      allowances:
-      - {subjects: [{kind: Group, name: sre}], actions: [run-cronjob]}
-`), accessToTheCluster(t)...)
-	sam := somebodyWithCertificate(t, "sam@example.com", "sre")
-
+func TestLockSaysWhereToChangeIt(t *testing.T) {
+	const namespace = "locked-where"
+	locked := startLock(t, namespace, lockOf(namespace, ""), accessToTheCluster(t, "fluxgate-where")...)
 	t.Run("a denial says repository, path and revision of what is to be changed", func(t *testing.T) {
 		commit := strings.TrimPrefix(locked.revision, "main@sha1:")
 		eventually(t, func() error {
@@ -48,14 +42,23 @@ func TestLockWithAccessToTheCluster(t *testing.T) {
 			return nil
 		})
 	})
+}
+
+func TestLockLetsRunACronJobNow(t *testing.T) {
+	const namespace = "locked-cronjob"
+	locked := startLock(t, namespace, lockOf(namespace, `      allowances:
+      - {subjects: [{kind: Group, name: sre}], actions: [run-cronjob]}
+`), accessToTheCluster(t, "fluxgate-cronjob")...)
+	sam := somebodyWithCertificate(t, "sam@example.com", "sre")
+
 	t.Run("a CronJob is run now, by who may", func(t *testing.T) {
 		allowed(t, locked.as(sam, "create", "job", "now", "--from=cronjob/report"))
 	})
 	for _, attempt := range []attempt{
 		{name: "a CronJob is run now, by somebody else", arguments: []string{"create", "job", "mine", "--from=cronjob/report"},
-			refused: "CREATE jobs.batch locked-access/mine"},
+			refused: "CREATE jobs.batch locked-cronjob/mine"},
 		{name: "a Job that is like no CronJob", as: sam, arguments: []string{"create", "job", "mine", "--image=evil:1"},
-			refused: "CREATE jobs.batch locked-access/mine"},
+			refused: "CREATE jobs.batch locked-cronjob/mine"},
 	} {
 		locked.try(t, attempt)
 	}
@@ -72,7 +75,7 @@ func TestLockWithAccessToTheCluster(t *testing.T) {
 		if err == nil {
 			t.Fatal("nobody refused this")
 		}
-		denialIn(t, err.Error()).names(t, "- locked-access/only-git")
+		denialIn(t, err.Error()).names(t, "- locked-cronjob/only-git")
 	})
 }
 
@@ -87,12 +90,12 @@ func grantCommand(t *testing.T, arguments ...string) string {
 }
 
 func TestLockOpensByASignedGrantWhenGitIsDown(t *testing.T) {
-	const namespace = "locked-signed"
+	const namespace, ownNamespace = "locked-signed", "fluxgate-signed"
 	folder := t.TempDir()
 	key, note := filepath.Join(folder, "bob.key"), filepath.Join(folder, "inc-4712.yaml")
 	verifier := strings.TrimSpace(grantCommand(t, "keygen", "--name", "bob@example.com", "--out", key))
 	locked := startLock(t, namespace, lockOf(namespace, `      breakGlass: {maxDuration: 4h, approverKeys: ["`+verifier+`"]}
-`), accessToTheCluster(t)...)
+`), accessToTheCluster(t, ownNamespace)...)
 	carol := somebodyWithCertificate(t, "carol@example.com")
 	scale := []string{"scale", "deployment/web", "--replicas=3"}
 	evil := strings.Replace("UPDATE deployments.apps/scale NAMESPACE/web", "NAMESPACE", namespace, 1)
