@@ -16,6 +16,9 @@ var (
 
 	alice  *lab.Person // a developer whom RBAC allows everything
 	minted string      // a token of kustomize-controller that somebody got hold of before Fluxgate came
+
+	helmController   *lab.Person // of Flux, with the tokens of their Pods
+	sourceController *lab.Person
 )
 
 func TestMain(tests *testing.M) { os.Exit(run(tests)) }
@@ -41,6 +44,12 @@ func prepare() (err error) {
 		return err
 	}
 	if minted, err = mintedToken(alice); err != nil {
+		return err
+	}
+	if helmController, err = cluster.AccountInPod("flux-system", "helm-controller"); err != nil {
+		return err
+	}
+	if sourceController, err = cluster.AccountInPod("flux-system", "source-controller"); err != nil {
 		return err
 	}
 	if guard, err = cluster.NewGuard(); err != nil {

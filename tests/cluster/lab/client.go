@@ -18,15 +18,20 @@ import (
 type Client struct {
 	server string
 	token  string
+	as     string // whom it impersonates, if anybody
 	http   *http.Client
 }
 
 // Object is any Kubernetes object.
 type Object map[string]any
 
+// Content types of requests.
 const (
-	mergePatch = "application/merge-patch+json"
-	plainJSON  = "application/json"
+	JSON           = "application/json"
+	JSONPatch      = "application/json-patch+json"
+	MergePatch     = "application/merge-patch+json"
+	StrategicPatch = "application/strategic-merge-patch+json"
+	ApplyPatch     = "application/apply-patch+yaml" // JSON is YAML
 )
 
 // RefusedError is an answer of the API server other than success.
@@ -55,6 +60,13 @@ func newClient(server string, serverCA []byte, pair *KeyPair, token string) (*Cl
 	return &Client{server: server, token: token, http: &http.Client{Transport: transport, Timeout: 15 * time.Second}}, nil
 }
 
+// As is the same caller impersonating a user, as `kubectl --as` does.
+func (client *Client) As(user string) *Client {
+	impersonator := *client
+	impersonator.as = user
+	return &impersonator
+}
+
 // Do sends one request. `send` may be nil, `receive` may be nil.
 func (client *Client) Do(method, path, contentType string, send, receive any) error {
 	var body io.Reader
@@ -75,6 +87,9 @@ func (client *Client) Do(method, path, contentType string, send, receive any) er
 	request.Header.Set("User-Agent", "fluxgate-lab")
 	if client.token != "" {
 		request.Header.Set("Authorization", "Bearer "+client.token)
+	}
+	if client.as != "" {
+		request.Header.Set("Impersonate-User", client.as)
 	}
 	response, err := client.http.Do(request)
 	if err != nil {
@@ -106,12 +121,12 @@ func (client *Client) Get(path string) (Object, error) {
 
 func (client *Client) Create(path string, object any) (Object, error) {
 	var created Object
-	err := client.Do(http.MethodPost, path, plainJSON, object, &created)
+	err := client.Do(http.MethodPost, path, JSON, object, &created)
 	return created, err
 }
 
 func (client *Client) Patch(path string, patch any) error {
-	return client.Do(http.MethodPatch, path, mergePatch, patch, nil)
+	return client.Do(http.MethodPatch, path, MergePatch, patch, nil)
 }
 
 func (client *Client) Delete(path string) error {

@@ -135,9 +135,23 @@ func (plane *ControlPlane) startAPIServer(etcdURL string) error {
 	if plane.Admin, err = newClient(plane.server, plane.servers.PEM, &admin, ""); err != nil {
 		return err
 	}
+	return plane.untilAPIServerReady()
+}
+
+func (plane *ControlPlane) untilAPIServerReady() error {
 	return plane.apiserver.untilReady(60*time.Second, func() error {
 		return plane.Admin.Do(http.MethodGet, "/readyz", "", nil, nil)
 	})
+}
+
+// RestartAPIServer kills the API server (asked to end, it waits for everybody who watches) and starts it again on the same data: it
+// then writes what is missing of its own roles and APIServices, as it does on its first boot.
+func (plane *ControlPlane) RestartAPIServer() (err error) {
+	plane.apiserver.Kill()
+	if plane.apiserver, err = plane.apiserver.again(); err != nil {
+		return err
+	}
+	return plane.untilAPIServerReady()
 }
 
 func (plane *ControlPlane) startControllers() error {
@@ -153,6 +167,14 @@ func (plane *ControlPlane) startControllers() error {
 	if err != nil {
 		return err
 	}
+	signer, err := plane.clients.Pair()
+	if err != nil {
+		return err
+	}
+	signerCertificate, signerKey, err := signer.Write(plane.folder, "signer")
+	if err != nil {
+		return err
+	}
 	plane.controllers, err = startProcess(plane.folder, "kube-controller-manager",
 		plane.Program("kube-controller-manager"), nil,
 		"--kubeconfig="+kubeconfig, "--authentication-kubeconfig="+kubeconfig, "--authorization-kubeconfig="+kubeconfig,
@@ -163,6 +185,7 @@ func (plane *ControlPlane) startControllers() error {
 		"--controllers=*,-nodeipam,-cloud-node-lifecycle",
 		"--service-account-private-key-file="+filepath.Join(plane.folder, "service-accounts.key"),
 		"--root-ca-file="+filepath.Join(plane.folder, "servers-ca.crt"),
+		"--cluster-signing-cert-file="+signerCertificate, "--cluster-signing-key-file="+signerKey,
 		"--horizontal-pod-autoscaler-sync-period=1s",
 		"--profiling=false")
 	if err != nil {

@@ -11,8 +11,7 @@ import (
 
 const (
 	kustomization = "/apis/kustomize.toolkit.fluxcd.io/v1/namespaces/flux-system/kustomizations/apps"
-	fluxAccount   = "/api/v1/namespaces/flux-system/serviceaccounts/kustomize-controller"
-	fluxPods      = "/api/v1/namespaces/flux-system/pods"
+	fluxNamespace = "flux-system"
 )
 
 // Flux is the real kustomize-controller with the identity that it has in a cluster: a token bound to its Pod.
@@ -37,7 +36,7 @@ func startFlux(plane *ControlPlane, operator *Person, crds, manifests, folder st
 			return nil, fmt.Errorf("%s: %s", manifest, outcome)
 		}
 	}
-	token, err := podBoundToken(plane.Admin)
+	token, err := podBoundToken(plane.Admin, fluxNamespace, "kustomize-controller")
 	if err != nil {
 		return nil, err
 	}
@@ -61,27 +60,6 @@ func startFlux(plane *ControlPlane, operator *Person, crds, manifests, folder st
 	}
 	flux := &Flux{Controller: controller, admin: plane.Admin, process: process}
 	return flux, process.untilReady(30*time.Second, func() error { return answersOK("http://" + loopback(health) + "/readyz") })
-}
-
-// podBoundToken is the token that a kubelet would mount into the controller's Pod.
-func podBoundToken(admin *Client) (string, error) {
-	pods, err := admin.List(fluxPods)
-	if err != nil {
-		return "", err
-	}
-	if len(pods) != 1 {
-		return "", fmt.Errorf("flux-system holds %d pods, not one", len(pods))
-	}
-	granted, err := admin.Create(fluxAccount+"/token", Object{
-		"apiVersion": "authentication.k8s.io/v1",
-		"kind":       "TokenRequest",
-		"spec": Object{
-			"expirationSeconds": 24 * 60 * 60,
-			"boundObjectRef": Object{"apiVersion": "v1", "kind": "Pod",
-				"name": pods[0].Text("metadata", "name"), "uid": pods[0].Text("metadata", "uid")},
-		},
-	})
-	return granted.Text("status", "token"), err
 }
 
 // Reconcile asks for a reconciliation now, as `flux reconcile` does.

@@ -19,7 +19,8 @@ type Guard struct {
 	Name    string
 	Address string // of the TLS port
 	CA      *Authority
-	Audit   string // the audit directory
+	Audit   string   // the audit directory
+	Flags   []string // further ones of `serve`; set before it starts
 
 	program, policies        string
 	folder, certificate, key string
@@ -73,11 +74,11 @@ func (guard *Guard) Start() (err error) {
 	if err != nil {
 		return err
 	}
-	guard.process, err = startProcess(guard.folder, guard.Name, guard.program, nil, "serve",
-		"--policies", policies, "--audit", guard.Audit,
+	flags := append([]string{"serve", "--policies", policies, "--audit", guard.Audit,
 		"--tls-cert", guard.certificate, "--tls-key", guard.key,
 		"--listen", guard.Address, "--health-listen", guard.health, "--metrics-listen", guard.metrics,
-		"--drain-time", "1s")
+		"--drain-time", "1s"}, guard.Flags...)
+	guard.process, err = startProcess(guard.folder, guard.Name, guard.program, nil, flags...)
 	if err != nil {
 		return err
 	}

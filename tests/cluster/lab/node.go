@@ -116,6 +116,33 @@ func (plane *ControlPlane) Heartbeat() error {
 	return err
 }
 
+// AskForCertificate is a kubelet's request to renew its client certificate. Controllers approve and sign it, once RBAC says that nodes
+// may have one.
+func (plane *ControlPlane) AskForCertificate(name string) error {
+	asKubelet, err := plane.component(kubelet, nodes)
+	if err != nil {
+		return err
+	}
+	asked, err := clientRequest(kubelet, nodes)
+	if err != nil {
+		return err
+	}
+	const path = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
+	if _, err := asKubelet.Create(path, Object{
+		"apiVersion": "certificates.k8s.io/v1", "kind": "CertificateSigningRequest", "metadata": Object{"name": name},
+		"spec": Object{"signerName": "kubernetes.io/kube-apiserver-client-kubelet", "request": asked,
+			"usages": []string{"digital signature", "client auth"}}}); err != nil {
+		return err
+	}
+	return Eventually(20*time.Second, func() error {
+		request, err := plane.Admin.Get(path + "/" + name)
+		if err == nil && request.Text("status", "certificate") == "" {
+			err = fmt.Errorf("%s is not signed", name)
+		}
+		return err
+	})
+}
+
 // component is the plain HTTPS client of something that is no person.
 func (plane *ControlPlane) component(user string, groups ...string) (*Client, error) {
 	pair, err := plane.clients.Client(user, groups...)

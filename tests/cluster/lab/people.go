@@ -17,12 +17,14 @@ import (
 type Person struct {
 	Name       string
 	Kubeconfig string
+	Client     *Client // the same identity without kubectl
 
 	kubectl string
+	helm    string
 	folder  string
 }
 
-// Outcome is what somebody sees after a kubectl command.
+// Outcome is what somebody sees after a command.
 type Outcome struct {
 	Command string
 	Output  string // standard output
@@ -50,7 +52,12 @@ func (plane *ControlPlane) person(name string, pair *KeyPair, token string) (*Pe
 	if err != nil {
 		return nil, err
 	}
-	return &Person{Name: name, Kubeconfig: kubeconfig, kubectl: plane.Program("kubectl"), folder: plane.folder}, nil
+	client, err := newClient(plane.server, plane.servers.PEM, pair, token)
+	if err != nil {
+		return nil, err
+	}
+	return &Person{Name: name, Kubeconfig: kubeconfig, Client: client,
+		kubectl: plane.Program("kubectl"), helm: plane.Program("helm"), folder: plane.folder}, nil
 }
 
 // Kubectl runs one command.
@@ -60,20 +67,35 @@ func (person *Person) Kubectl(arguments ...string) Outcome {
 
 // KubectlWith runs one command with a manifest on its standard input (`-f -`).
 func (person *Person) KubectlWith(manifest string, arguments ...string) Outcome {
+	return person.run("kubectl", person.kubectl, manifest, nil, arguments)
+}
+
+// KubectlEdit runs `kubectl edit`, with a sed script for an editor.
+func (person *Person) KubectlEdit(script string, arguments ...string) Outcome {
+	editor := "EDITOR=sed -i -e '" + script + "'"
+	return person.run("kubectl", person.kubectl, "", []string{editor}, append([]string{"edit"}, arguments...))
+}
+
+// Helm runs the real Helm.
+func (person *Person) Helm(arguments ...string) Outcome {
+	return person.run("helm", person.helm, "", nil, arguments)
+}
+
+func (person *Person) run(name, program, input string, environment, arguments []string) Outcome {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	command := exec.CommandContext(ctx, person.kubectl, append([]string{"--kubeconfig=" + person.Kubeconfig}, arguments...)...)
-	command.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + person.folder} // HOME holds the discovery cache
+	command := exec.CommandContext(ctx, program, append([]string{"--kubeconfig=" + person.Kubeconfig}, arguments...)...)
+	command.Env = append(environment, "PATH="+os.Getenv("PATH"), "HOME="+person.folder) // HOME holds the discovery cache
 	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	command.Stdin = strings.NewReader(manifest)
+	command.Stdin = strings.NewReader(input)
 	var output, errors bytes.Buffer
 	command.Stdout, command.Stderr = &output, &errors
 	err := command.Run()
 	if ctx.Err() != nil {
-		errors.WriteString("(kubectl was stopped after 30 s)")
+		errors.WriteString("(" + name + " was stopped after 30 s)")
 	}
 	return Outcome{
-		Command: "kubectl " + strings.Join(arguments, " "),
+		Command: name + " " + strings.Join(arguments, " "),
 		Output:  output.String(),
 		Errors:  errors.String(),
 		Failed:  err != nil,

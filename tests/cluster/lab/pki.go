@@ -56,6 +56,15 @@ func NewAuthority(name string) (*Authority, error) {
 	return &Authority{certificate: certificate, key: key, PEM: pemBlock("CERTIFICATE", der)}, nil
 }
 
+// Pair is the authority's own certificate and key, for a program that signs in its name.
+func (authority *Authority) Pair() (KeyPair, error) {
+	der, err := x509.MarshalPKCS8PrivateKey(authority.key)
+	if err != nil {
+		return KeyPair{}, err
+	}
+	return KeyPair{Certificate: authority.PEM, Key: pemBlock("PRIVATE KEY", der)}, nil
+}
+
 // Server issues a certificate for loopback and the given DNS names.
 func (authority *Authority) Server(name string, dnsNames ...string) (KeyPair, error) {
 	return authority.issue(&x509.Certificate{
@@ -92,6 +101,17 @@ func (authority *Authority) issue(template *x509.Certificate) (KeyPair, error) {
 		return KeyPair{}, err
 	}
 	return KeyPair{Certificate: pemBlock("CERTIFICATE", der), Key: pemBlock("PRIVATE KEY", keyDER)}, nil
+}
+
+// clientRequest is a request for the certificate of a person or component, in PEM.
+func clientRequest(user string, groups ...string) ([]byte, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{
+		Subject: pkix.Name{CommonName: user, Organization: groups}}, key)
+	return pemBlock("CERTIFICATE REQUEST", der), err
 }
 
 // serviceAccountKeys are the pair that signs and verifies service account tokens (RS256, as everywhere).

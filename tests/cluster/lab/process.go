@@ -19,6 +19,7 @@ type Process struct {
 	command *exec.Cmd
 	exited  chan struct{} // closed when the program has gone; exitError is valid from then on
 	exit    error
+	again   func() (*Process, error)
 }
 
 // startProcess runs a program that is killed when this one dies, however it dies.
@@ -38,6 +39,7 @@ func startProcess(folder, name, program string, environment []string, arguments 
 	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 
 	process := &Process{Name: name, LogFile: logFile, command: command, exited: make(chan struct{})}
+	process.again = func() (*Process, error) { return startProcess(folder, name, program, environment, arguments...) }
 	started := make(chan error)
 	go func() {
 		// The kernel ties Pdeathsig to the thread that forked, so that thread must live as long as the program.

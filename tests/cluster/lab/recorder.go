@@ -129,6 +129,13 @@ func (recorder *Recorder) Mark() int {
 	return len(recorder.reviews)
 }
 
+// All are the reviews so far, in the order in which they came.
+func (recorder *Recorder) All() []Review {
+	recorder.mutex.Lock()
+	defer recorder.mutex.Unlock()
+	return append([]Review(nil), recorder.reviews...)
+}
+
 // Seen are the requests so far that `wanted` recognises, in the order in which they came.
 func (recorder *Recorder) Seen(wanted func(*ReviewRequest) bool) (found []ReviewRequest) {
 	recorder.mutex.Lock()

@@ -31,7 +31,7 @@ func (lab *Lab) Register(manifest, address string, ca *Authority, guarded func()
 
 // DryRunConfigMap creates nothing: a dry-run that only serves to reach admission.
 func (lab *Lab) DryRunConfigMap(namespace string) error {
-	return lab.Admin.Do(http.MethodPost, "/api/v1/namespaces/"+namespace+"/configmaps?dryRun=All", plainJSON, Object{
+	return lab.Admin.Do(http.MethodPost, "/api/v1/namespaces/"+namespace+"/configmaps?dryRun=All", JSON, Object{
 		"apiVersion": "v1", "kind": "ConfigMap", "metadata": Object{"name": "is-the-guard-there"}}, nil)
 }
 
@@ -51,6 +51,14 @@ func (lab *Lab) RegisterGuard(guard *Guard) error {
 // that has the guard's name.
 func (lab *Lab) RegisterGuardFor(guard *Guard, namespace string) error {
 	return lab.Register("namespace-webhook.yaml", guard.Address, guard.CA, func() error {
+		return lab.failsClosed(namespace, `failed calling webhook "`+guard.Name+`.fluxgate.dev"`)
+	}, "${NAME}", guard.Name, "${NAMESPACE}", namespace)
+}
+
+// RegisterLockFor does the same for a namespace, the one beside it that ends with "-staging", and what leads around a lock
+// elsewhere, as far as the namespace stands in its name.
+func (lab *Lab) RegisterLockFor(guard *Guard, namespace string) error {
+	return lab.Register("lock-webhook.yaml", guard.Address, guard.CA, func() error {
 		return lab.failsClosed(namespace, `failed calling webhook "`+guard.Name+`.fluxgate.dev"`)
 	}, "${NAME}", guard.Name, "${NAMESPACE}", namespace)
 }

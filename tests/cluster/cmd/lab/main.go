@@ -1,4 +1,5 @@
-// Lab has two commands: `record` plays the scenarios behind cli/demo/recordings, `keep` leaves a control plane running.
+// Lab has three commands: `record` plays the scenarios behind cli/demo/recordings, `corpus` a life of a cluster in which only its own
+// programs write, `keep` leaves a control plane running.
 package main
 
 import (
@@ -19,10 +20,12 @@ func main() {
 	switch {
 	case command == "record" && len(os.Args) == 3:
 		err = withLab(func(it *lab.Lab) error { return record(it, os.Args[2]) })
+	case command == "corpus" && len(os.Args) == 3:
+		err = withLab(func(it *lab.Lab) error { return recordCorpus(it, os.Args[2]) })
 	case command == "keep" && len(os.Args) == 2:
 		err = withLab(keep)
 	default:
-		err = fmt.Errorf("usage: lab record FOLDER | lab keep (tests/cluster/record and tests/cluster/run --keep call it)")
+		err = fmt.Errorf("usage: lab record FOLDER | lab corpus FILE | lab keep (tests/cluster/record and tests/cluster/run --keep call it)")
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

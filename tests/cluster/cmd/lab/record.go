@@ -25,7 +25,7 @@ func record(it *lab.Lab, folder string) error {
 		return err
 	}
 	defer recorder.Stop()
-	if err := registerRecorder(it, recorder); err != nil {
+	if err := registerRecorder(it, recorder, "recorder-webhook.yaml"); err != nil {
 		return err
 	}
 	story := &story{lab: it, recorder: recorder, folder: folder}
@@ -134,8 +134,8 @@ func deletions(story *story, person *somebody) {
 
 // registerRecorder needs no namespace to exist yet: a token request of a service account in flux-system is enough to see
 // that the API server calls.
-func registerRecorder(it *lab.Lab, recorder *lab.Recorder) error {
-	return it.Register("recorder-webhook.yaml", recorder.Address, recorder.CA, func() error {
+func registerRecorder(it *lab.Lab, recorder *lab.Recorder, manifest string) error {
+	return it.Register(manifest, recorder.Address, recorder.CA, func() error {
 		mark := recorder.Mark()
 		if err := it.DryRunConfigMap("flux-system"); err != nil {
 			return err
@@ -150,6 +150,11 @@ func registerRecorder(it *lab.Lab, recorder *lab.Recorder) error {
 // review is a pattern: who, operation, resource[/subresource], and the beginning of namespace/name.
 type review struct {
 	user, operation, kind, at string
+}
+
+func (pattern review) recognises(request *lab.ReviewRequest) bool {
+	return request.UserInfo.Username == pattern.user && request.Operation == pattern.operation && request.Kind() == pattern.kind &&
+		strings.HasPrefix(request.Namespace+"/"+request.Name, pattern.at)
 }
 
 // story is a sequence of things that happen and reviews that are kept. After the first error nothing more happens.
@@ -181,9 +186,7 @@ func (story *story) keepReview(file string, pattern review, dryRun bool) {
 		return
 	}
 	kept, err := story.recorder.Await(story.mark, 30*time.Second, func(request *lab.ReviewRequest) bool {
-		return request.UserInfo.Username == pattern.user && request.Operation == pattern.operation &&
-			request.Kind() == pattern.kind && request.DryRun == dryRun &&
-			strings.HasPrefix(request.Namespace+"/"+request.Name, pattern.at)
+		return pattern.recognises(request) && request.DryRun == dryRun
 	})
 	if err == nil {
 		err = os.WriteFile(filepath.Join(story.folder, file), kept.Body, 0o644)
@@ -241,18 +244,7 @@ func (story *story) applied(revision string, err error) error {
 
 // runPod waits for a Pod of a Deployment and has it placed.
 func (story *story) runPod(app string) (name string, err error) {
-	err = lab.Eventually(10*time.Second, func() error {
-		pods, err := story.lab.Admin.List("/api/v1/namespaces/production/pods?labelSelector=app%3D" + app)
-		if err != nil {
-			return err
-		}
-		if len(pods) == 0 {
-			return fmt.Errorf("%s has no Pod", app)
-		}
-		name = pods[0].Text("metadata", "name")
-		return nil
-	})
-	if err != nil {
+	if name, err = story.podWith("app=" + app); err != nil {
 		return "", err
 	}
 	return name, story.lab.RunPod("production", name)
