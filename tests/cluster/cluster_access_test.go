@@ -124,7 +124,7 @@ func TestLockOpensByASignedGrantWhenGitIsDown(t *testing.T) {
 	})
 	locked.try(t, attempt{name: "somebody else", arguments: scale, refused: evil})
 	locked.try(t, attempt{name: "another object", as: carol, arguments: []string{"delete", "configmap", "settings"},
-		refused: "DELETE configmaps locked-signed/settings"})
+		refused: "DELETE configmaps locked-signed/settings", hint: "Break-glass inc-4712 does not cover DELETE configmaps settings."})
 	apply(grantCommand(t, "end", note, "--key", key))
 	t.Run("once it is ended it opens nothing", func(t *testing.T) {
 		eventually(t, func() error {

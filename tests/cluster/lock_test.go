@@ -19,6 +19,7 @@ type attempt struct {
 	refused   string   // "UPDATE deployments.apps locked/web"; allowed if empty
 	unsaid    bool     // kubectl keeps our message to itself, so the API server's audit log must tell
 	names     []string // how violations begin, after the rule
+	hint      string   // what stands before the guidance: why a grant does not open it
 }
 
 func (locked *lockedNamespace) try(t *testing.T, attempt attempt) {
@@ -53,7 +54,7 @@ func (locked *lockedNamespace) try(t *testing.T, attempt attempt) {
 			}
 			found.names(t, "- "+locked.namespace+"/only-git"+before+violation)
 		}
-		found.has(t, guidance)
+		found.has(t, strings.TrimSpace(attempt.hint+" "+guidance))
 		locked.recordOf(t, found)
 	})
 }

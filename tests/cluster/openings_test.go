@@ -181,7 +181,7 @@ spec:
 	locked.try(t,
 		attempt{name: "somebody else", arguments: scale(4), refused: "UPDATE deployments.apps/scale locked-grant/web by alice@example.com"})
 	locked.try(t, attempt{name: "another object", as: carol, arguments: []string{"delete", "configmap", "settings"},
-		refused: "DELETE configmaps locked-grant/settings"})
+		refused: "DELETE configmaps locked-grant/settings", hint: "Break-glass inc-4711 does not cover DELETE configmaps settings."})
 	must(t, lab.Eventually(10*time.Second, func() error {
 		if time.Now().Before(ends) {
 			return errors.New("the grant has not ended")
@@ -189,5 +189,6 @@ spec:
 		return nil
 	}))
 	locked.try(t, attempt{name: "after its end", as: carol, arguments: scale(5),
-		refused: "UPDATE deployments.apps/scale locked-grant/web by carol@example.com"})
+		refused: "UPDATE deployments.apps/scale locked-grant/web by carol@example.com",
+		hint:    "Break-glass inc-4711 ended at " + ends.UTC().Format(time.RFC3339) + "."})
 }
