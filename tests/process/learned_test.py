@@ -22,7 +22,7 @@ spec:
 LEARNS = "      learnUntil: 2100-01-01T00:00:00Z\n"
 
 
-def lock(writers="kubernetes", more=""):
+def lock(writers="flux", more=""):
     return LOCK.format(writers=writers, more=more)
 
 
@@ -42,7 +42,7 @@ class Learning(unittest.TestCase):
         (policies / "lock.yaml").write_text(lock(more=LEARNS))
         with Serving(stage, audit, policies=policies) as serving:
             caller = serving.caller()
-            learned = caller.call(recording("flux-applies")).response
+            learned = caller.call(recording("hpa-scales")).response
             self.assertTrue(learned["allowed"])
             self.assertIn("is in no writer profile", learned["warnings"][0])
             self.assertFalse(caller.call(recording("person-edits-image")).response["allowed"])
@@ -51,7 +51,7 @@ class Learning(unittest.TestCase):
             serving.wait_for_metric("fluxgate_admission_learned_total", 1)
             (policies / "lock.yaml").write_text(lock())
             serving.wait_for("locks have ended to learn who writes")
-            self.assertFalse(caller.call(recording("flux-applies")).response["allowed"])
+            self.assertFalse(caller.call(recording("hpa-scales")).response["allowed"])
             self.assertEqual(serving.metrics()["fluxgate_learning"], 0)
             # Three events and four reviews: after that all are in the file.
             serving.wait_for_metric('fluxgate_audit_records_total{result="durable"}', 7)
@@ -60,16 +60,16 @@ class Learning(unittest.TestCase):
         until = ["production/only-git until 2100-01-01T00:00:00.000000Z"]
         self.assertEqual(events, [("learn-begun", until), ("learn-ended", until)])
         self.assertEqual([line["user"]["username"] for line in lines if line.get("learned")],
-                         ["system:serviceaccount:flux-system:kustomize-controller"])
+                         ["system:serviceaccount:kube-system:horizontal-pod-autoscaler"])
 
         proposed = run("explain", "--learned", audit, "--policies", policies)
         self.assertEqual((proposed.returncode, proposed.stderr), (0, ""))
         (policies / "learned.yaml").write_text(proposed.stdout)
-        (policies / "lock.yaml").write_text(lock("kubernetes, learned-flux-system"))
+        (policies / "lock.yaml").write_text(lock("flux, learned-kube-system"))
         linted = run("lint", policies)
         self.assertNotEqual(linted.returncode, 2, linted.stdout + linted.stderr)
         with Serving(stage, stage.folder("audit"), policies=policies) as serving:
-            answer = serving.caller().call(recording("flux-applies")).response
+            answer = serving.caller().call(recording("hpa-scales")).response
             self.assertTrue(answer["allowed"])
             self.assertNotIn("warnings", answer)
 

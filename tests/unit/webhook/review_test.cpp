@@ -458,13 +458,18 @@ TEST_CASE("a dry run says in 120 characters what would be denied, and day-2 work
 TEST_CASE("what is learned is recorded before it is allowed, with a warning") {
     const auto learns = compile(
         "apiVersion: fluxgate.dev/v1alpha1\nkind: GuardPolicy\nmetadata: {name: p}\nspec:\n  rules:\n"
-        "  - {name: r, lock: {writers: [aks], learnUntil: 2100-01-01T00:00:00Z}}\n");
-    const Outcome outcome = judge(recording("flux-applies"), *learns);
+        "  - {name: r, lock: {writers: [flux], learnUntil: 2100-01-01T00:00:00Z}}\n");
+    const Outcome outcome = judge(recording("hpa-scales"), *learns);
     CHECK(outcome.allowed);
     CHECK(outcome.learned);
     CHECK(outcome.promise == Promise::or_refuse);
     REQUIRE(outcome.record);
     CHECK(json::parse(audit::to_json(*outcome.record, 1))["learned"] == true);
     CHECK(response_of(outcome.answer)["warnings"].size() == 1);
-    CHECK_FALSE(judge(recording("flux-applies"), *demo_policies()).learned);
+    CHECK_FALSE(judge(recording("hpa-scales"), *demo_policies()).learned);
+    // Learning opens no escape: this one changes what Flux's entry in managedFields declares.
+    const auto strangers = compile(
+        "apiVersion: fluxgate.dev/v1alpha1\nkind: GuardPolicy\nmetadata: {name: p}\nspec:\n  rules:\n"
+        "  - {name: r, lock: {writers: [aks], learnUntil: 2100-01-01T00:00:00Z}}\n");
+    CHECK_FALSE(judge(recording("flux-applies"), *strangers).allowed);
 }
