@@ -1,6 +1,7 @@
 #include "policy/evaluate.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <stdexcept>
 
@@ -258,7 +259,7 @@ private:
         const std::string vouched_by = grant.signed_by.empty() ? "git" : grant.approved_by;  // the name of the key
         verdict_.grants.push_back(
             {grant.name, grant.digest, grant.ticket, grant.approved_by, vouched_by, grant.expires_at, grant.max_uses});
-        verdict_.warnings.push_back(describe_use(grant, set_.options.limits.warning_chars_max));
+        openings_.push_back(describe_use(grant, set_.options.limits.warning_chars_max));
     }
 
     void warn_of_learning(WallTime until) {
@@ -371,7 +372,10 @@ private:
             verdict_.write_class = WriteClass::routine;
         else if (lock_.matched)
             verdict_.write_class = WriteClass::exceptional;
-        if (verdict_.allowed && verdict_.effective) return;
+        if (verdict_.allowed && verdict_.effective) {
+            std::move(openings_.begin(), openings_.end(), std::back_inserter(verdict_.warnings));
+            return;
+        }
         // What does not happen, refused or as a dry run, is not let through by anything and uses nothing up.
         verdict_.grants.clear();
         verdict_.allowance = {};
@@ -389,9 +393,10 @@ private:
     Trace* const trace_;
     Verdict verdict_;
     LockOutcome lock_;
-    bool by_signature_ = false;       // offers a signed grant: who writes it is nobody's business
-    std::vector<std::string> hints_;  // what would have let the request pass a lock, for the end of a denial
-    bool may_be_old_ = false;         // what the policy at hand finds can have been there before this write
+    bool by_signature_ = false;          // offers a signed grant: who writes it is nobody's business
+    std::vector<std::string> openings_;  // what is said of the grants used, if they are
+    std::vector<std::string> hints_;     // what would have let the request pass a lock, for the end of a denial
+    bool may_be_old_ = false;            // what the policy at hand finds can have been there before this write
     Template new_template_;
     Template old_template_;
     std::optional<FilledTemplate> filled_;

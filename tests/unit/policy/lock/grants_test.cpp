@@ -179,6 +179,7 @@ TEST_CASE("a grant is recorded only if it was needed") {
     Request dry_run = sample::update();
     dry_run.dry_run = true;
     CHECK_FALSE(judge(dry_run, {sample::kLock, grant()}, within()).effective);
+    CHECK(judge(dry_run, {sample::kLock, grant()}, within()).warnings.empty());
 }
 
 TEST_CASE("a grant with a number of uses ends when they are used up") {
