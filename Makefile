@@ -34,7 +34,7 @@ test: packages-build ## install what is missing, build, and run every test that 
 	@ctest --preset release -j2
 
 # --- against real things ----------------------------------------------------------------------------------------------
-.PHONY: cluster-test bench bench-check fuzz torture
+.PHONY: cluster-test bench bench-check fuzz mutation torture
 cluster-test: build ## a real Kubernetes control plane and Flux against the release binary (needs Go 1.26 or newer)
 	@$(call compile,release) --target manifest_reader
 	@FLUXGATE=$(CURDIR)/$(binary) tests/cluster/run $(GO_TEST_FLAGS)
@@ -51,9 +51,13 @@ fuzz: packages-build packages-fuzz ## every parser of outside bytes under libFuz
 	@$(call configure,fuzz)
 	@tests/fuzz/run
 
+mutation: packages-build ## delete every single check of what decides, one at a time: a test must notice
+	@tests/mutation/run
+
 torture: ## the long campaign; says what it holds today
-	@echo "torture today: every fuzz target for 600 s, then the cluster tests. Kill and disk campaigns are not written yet."
+	@echo "torture today: every fuzz target for 600 s, the mutation test, then the cluster tests. Kill and disk campaigns are not written yet."
 	@$(MAKE) fuzz FUZZ_SECONDS=600
+	@$(MAKE) mutation
 	@$(MAKE) cluster-test
 
 # --- while changing it ------------------------------------------------------------------------------------------------
