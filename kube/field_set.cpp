@@ -442,6 +442,40 @@ Result<FieldSet> FieldSet::read_below(Json fields, std::span<const std::string_v
     return FieldSetReader(limits, names).read(fields);
 }
 
+// --- what two sets share ----------------------------------------------------------------------------------------------
+
+namespace {
+
+// `item`: the nodes are list items with this key, or nothing.
+void collect_shared(FieldSet::Node left, FieldSet::Node right, std::optional<PathElement> item, std::string& path,
+                    std::vector<std::string>& found) {
+    const std::vector<std::string> keys = item ? key_names(*item) : std::vector<std::string>();
+    auto other = right.begin();
+    for (const FieldSet::Node child : left) {
+        const PathElement element = child.element();
+        while (other != right.end() && (*other).element() < element) ++other;
+        if (!(other != right.end())) return;
+        if ((*other).element() != element) continue;
+        if (element.kind == PathElement::Kind::field && std::find(keys.begin(), keys.end(), element.text) != keys.end()) continue;
+        const std::size_t length = path.size();
+        append_element(path, element);
+        if (child.is_leaf() || (*other).is_leaf())
+            found.push_back(path);
+        else
+            collect_shared(child, *other, element.kind == PathElement::Kind::key ? std::optional(element) : std::nullopt, path, found);
+        path.resize(length);
+    }
+}
+
+}  // namespace
+
+std::vector<std::string> FieldSet::shared_values(const FieldSet& left, const FieldSet& right) {
+    std::vector<std::string> found;
+    std::string path;
+    collect_shared(left.root(), right.root(), std::nullopt, path, found);
+    return found;
+}
+
 // --- writing ----------------------------------------------------------------------------------------------------------
 
 void append_element(std::string& path, PathElement element) {

@@ -67,6 +67,10 @@ public:
     // What either of them declares. A leaf is all of its value, so what is a leaf in one is a leaf in both. Linear.
     static FieldSet unite(const FieldSet& left, const FieldSet& right);
 
+    // The paths of which both declare the value, sorted as in the sets. The key fields of list items are none: whoever means an
+    // item must name them. Linear.
+    static std::vector<std::string> shared_values(const FieldSet& left, const FieldSet& right);
+
     bool empty() const { return rows_.empty(); }
     Node root() const;
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <set>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -414,7 +415,8 @@ bool is_shrunk(const ManagedFieldsEntry& before, const ManagedFieldsEntry& after
 
 // Any difference in Flux's entries, even one that changes no value: whoever takes a field out of the declared set could
 // change it with the next request.
-void judge_ownership(const kube::Review& review, const std::vector<ManagedFieldsEntry>& flux, FluxEntries entries, const Limits& limits,
+void judge_ownership(const kube::Review& review, const std::vector<ManagedFieldsEntry>& flux,
+                     const Result<std::vector<ManagedFieldsEntry>>& requested, FluxEntries entries, const Limits& limits,
                      kube::Changes& refused) {
     const auto refuse = [&](std::string have, std::string want) {
         refused.list.push_back({".metadata.managedFields", std::move(have), std::move(want)});
@@ -422,14 +424,48 @@ void judge_ownership(const kube::Review& review, const std::vector<ManagedFields
     if (is_flux(review.field_manager))
         refused.list.push_back(
             {".", fmt::format("field manager {}", kube::quoted(review.field_manager)), "a field manager that is not Flux's"});
-    const auto read = kube::read_managed_fields(review.object);
-    if (!read) return refuse(fmt::format("what cannot be read: {}", to_string(read.error())), "the entries of Flux as they are");
-    const std::vector<ManagedFieldsEntry> now = of_flux(*read);
+    if (!requested) return refuse(fmt::format("what cannot be read: {}", to_string(requested.error())), "the entries of Flux as they are");
+    const std::vector<ManagedFieldsEntry> now = of_flux(*requested);
     for (std::size_t i = 0; i < std::max(flux.size(), now.size()); ++i) {
         if (i >= now.size()) return refuse(fmt::format("{} removed", name_of(flux[i])), "the entries of Flux as they are");
         if (i >= flux.size()) return refuse(fmt::format("{} added", name_of(now[i])), "the entries of Flux as they are");
         if (!equal(flux[i].whole, now[i].whole) && !(entries == FluxEntries::may_shrink && is_shrunk(flux[i], now[i], limits)))
             return refuse(fmt::format("{} changed", name_of(flux[i])), "the entries of Flux as they are");
+    }
+}
+
+// Whoever applies a field server-side with the value that it has becomes its second owner: nothing changes now, but when Git drops
+// the field it stays. Entries of operation Update own only what their manager changed.
+void judge_second_owners(const std::vector<ManagedFieldsEntry>& before, const std::vector<ManagedFieldsEntry>& requested,
+                         const Limits& limits, kube::Changes& refused) {
+    std::optional<FieldSet> declared;
+    for (const ManagedFieldsEntry& entry : requested) {
+        if (entry.operation != "Apply" || !entry.sub_resource.empty() || is_flux(entry.manager)) continue;
+        const auto was = std::find_if(before.begin(), before.end(), [&](const ManagedFieldsEntry& old) {
+            return old.manager == entry.manager && old.operation == entry.operation && old.sub_resource.empty();
+        });
+        if (was != before.end() && equal(was->fields, entry.fields)) continue;
+        const auto refuse = [&](std::string path, std::string have) {
+            refused.list.push_back({std::move(path), std::move(have), "Git as its only owner"});
+        };
+        const auto fields = FieldSet::read(entry.fields, limits);
+        const auto old_fields = was == before.end() ? Result<FieldSet>(FieldSet()) : FieldSet::read(was->fields, limits);
+        if (!fields || !old_fields) return refuse(".metadata.managedFields", name_of(entry) + " that cannot be read");
+        if (!declared) {
+            declared.emplace();
+            for (const ManagedFieldsEntry& old : before) {
+                if (!declares(old)) continue;
+                auto of_git = FieldSet::read(old.fields, limits);
+                if (!of_git) return refuse(".metadata.managedFields", name_of(old) + " that cannot be read");
+                declared = FieldSet::unite(*declared, *of_git);
+            }
+        }
+        const std::vector<std::string> owned_before = FieldSet::shared_values(*old_fields, *declared);
+        const std::set<std::string_view> known(owned_before.begin(), owned_before.end());
+        for (const std::string& path : FieldSet::shared_values(*fields, *declared)) {
+            if (known.contains(path)) continue;
+            return refuse(path, fmt::format("{} as a second owner", kube::quoted(entry.manager)));
+        }
     }
 }
 
@@ -454,7 +490,9 @@ FieldFindings judge_fields(const kube::Review& review, const Additions& addition
         findings.locked_whole = declared.error().message;
         return findings;
     }
-    judge_ownership(review, flux, FluxEntries::stay, limits, findings.refused);
+    const auto requested = kube::read_managed_fields(review.object);
+    judge_ownership(review, flux, requested, FluxEntries::stay, limits, findings.refused);
+    if (findings.refused.empty()) judge_second_owners(*entries, *requested, limits, findings.refused);
     walk.run(review.old_object, review.object, *declared);
     return findings;
 }
@@ -462,7 +500,7 @@ FieldFindings judge_fields(const kube::Review& review, const Additions& addition
 kube::Changes find_flux_entry_changes(const kube::Review& review, FluxEntries entries, const Limits& limits) {
     kube::Changes changes;
     if (const auto before = kube::read_managed_fields(review.old_object))
-        judge_ownership(review, of_flux(*before), entries, limits, changes);
+        judge_ownership(review, of_flux(*before), kube::read_managed_fields(review.object), entries, limits, changes);
     else
         changes.list.push_back(
             {".metadata.managedFields", "what cannot be read: " + to_string(before.error()), "the entries of Flux as they are"});

@@ -218,6 +218,36 @@ TEST_CASE("two sets unite to what either declares") {
     }
 }
 
+TEST_CASE("what two sets share are the values that both declare") {
+    struct Row {
+        std::string_view name;
+        std::string_view left;
+        std::string_view right;
+        Paths shared;
+    };
+    const Row rows[] = {
+        {"nothing", R"({"f:a":{}})", R"({"f:b":{}})", {}},
+        {"a leaf", R"({"f:a":{},"f:b":{}})", R"({"f:b":{},"f:c":{}})", {".b"}},
+        {"a leaf and what is beneath it", R"({"f:a":{}})", R"({"f:a":{"f:b":{},"f:c":{}}})", {".a"}},
+        {"no value, only the way to others", R"({"f:a":{".":{},"f:b":{}}})", R"({"f:a":{".":{},"f:c":{}}})", {}},
+        {"an item, but not its key",
+         R"({"f:a":{"k:{\"name\":\"x\"}":{".":{},"f:name":{}}}})",
+         R"({"f:a":{"k:{\"name\":\"x\"}":{".":{},"f:name":{},"f:b":{}}}})",
+         {}},
+        {"a field of an item",
+         R"({"f:a":{"k:{\"name\":\"x\"}":{"f:name":{},"f:b":{}}}})",
+         R"({"f:a":{"k:{\"name\":\"x\"}":{"f:name":{},"f:b":{}}}})",
+         {R"(.a[name="x"].b)"}},
+        {"a field named as a key, elsewhere", R"({"f:name":{}})", R"({"f:name":{}})", {".name"}},
+        {"items of a set", R"({"f:a":{"v:1":{},"v:2":{}}})", R"({"f:a":{"v:2":{},"v:3":{}}})", {".a[=2]"}},
+    };
+    for (const Row& row : rows) {
+        INFO(row.name);
+        CHECK(FieldSet::shared_values(parsed(row.left), parsed(row.right)) == row.shared);
+        CHECK(FieldSet::shared_values(parsed(row.right), parsed(row.left)) == row.shared);
+    }
+}
+
 TEST_CASE("an element selects the list item it means") {
     struct Row {
         std::string_view name;

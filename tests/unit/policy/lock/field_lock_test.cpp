@@ -56,6 +56,12 @@ std::string edited(std::string text, std::string_view from, std::string_view to)
     return text.replace(at, from.size(), to);
 }
 
+// The entry of somebody who applied these fields server-side.
+std::string applied(std::string_view manager, std::string_view fields) {
+    return edited(edited(kOtherEntry, R"("f:metadata":{"f:annotations":{"f:note":{}}})", fields),
+                  R"("kubectl-annotate","operation":"Update")", "\"" + std::string(manager) + R"(","operation":"Apply")");
+}
+
 Request update(std::string before, std::string after) {
     Request request;
     request.operation = "UPDATE";
@@ -276,6 +282,24 @@ TEST_CASE("any difference in Flux's own entries is refused, though no value chan
         {"null", "[" + of_flux + kOtherEntry + "]", "null", entries},
         {"no list", "[" + of_flux + kOtherEntry + "]", "{}", entries},
         {"an unreadable entry beside it", kOtherEntry, "{}", entries},
+        {"a second owner of a declared field, with the value it has", kOtherEntry,
+         kOtherEntry + "," + applied("team", R"("f:metadata":{"f:labels":{"f:app":{}}})"), ".metadata.labels.app"},
+        {"a second owner of what is declared as a whole", kOtherEntry,
+         kOtherEntry + "," + applied("team", R"("f:spec":{"f:selector":{"f:matchLabels":{}}})"), ".spec.selector"},
+        {"a second owner of an item's field", kOtherEntry,
+         kOtherEntry + "," +
+             applied("team",
+                     R"("f:spec":{"f:template":{"f:spec":{"f:containers":{"k:{\"name\":\"web\"}":{".":{},"f:name":{},"f:image":{}}}}}})"),
+         kWeb + ".image"},
+        {"another who applies only what Git leaves open", kOtherEntry,
+         kOtherEntry + "," +
+             applied(
+                 "team",
+                 R"("f:spec":{"f:replicas":{},"f:template":{"f:spec":{"f:containers":{"k:{\"name\":\"web\"}":{".":{},"f:name":{},"f:resources":{}}}}}})"),
+         "passes"},
+        {"another who updates what Git declares owns only what he changed", kOtherEntry,
+         kOtherEntry + "," + edited(applied("team", R"("f:metadata":{"f:labels":{"f:app":{}}})"), "Apply", "Update"), "passes"},
+        {"another whose fields cannot be read", kOtherEntry, kOtherEntry + "," + applied("team", R"("z:spec":{})"), entries},
         {"an entry of another, changed", "05:31:00Z", "05:32:00Z", "passes"},
         {"an entry of another, removed", "," + kOtherEntry, "", "passes"},
         {"an entry of another, added", kOtherEntry, kOtherEntry + "," + edited(kOtherEntry, "kubectl-annotate", "flux-client-side-apply"),
