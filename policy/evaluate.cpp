@@ -25,6 +25,7 @@ struct LockOutcome {
     bool refused = false;   // and it does, or would if this were no dry run
     bool only_writers = true;
     bool look_alike = false;
+    bool fields_stay = false;
 };
 
 // The pod template in the requested state, or in the one before.
@@ -221,7 +222,10 @@ private:
         Verdict would_be;
         Findings aside = findings.into(would_be);
         lock.refuse(review_, verdict_.assurance, set_.options.limits, aside);
-        if (aside.count() == 0) return looked(Look::undeclared);
+        if (aside.count() == 0) {
+            lock_.fields_stay = true;
+            return looked(Look::undeclared);
+        }
         // What would pass anyway uses up no grant.
         const bool denies = findings.denies() && !aside.only_warns();
         std::string no_allowance;
@@ -280,7 +284,8 @@ private:
         Verdict would_be;
         Findings aside(would_be, "fluxgate", "escape", Action::deny);
         // What a lock has refused field by field is not said twice.
-        const LockSaid said{.enforced = lock_.enforced && !lock_.refused, .granted = !verdict_.grants.empty()};
+        const LockSaid said{
+            .enforced = lock_.enforced && !lock_.refused, .granted = !verdict_.grants.empty(), .fields_stay = lock_.fields_stay};
         const EscapeOutcome outcome = judge_escape(review_, set_, context_, verdict_.assurance, said, aside);
         if (outcome.guarded) {
             lock_.matched = true;

@@ -59,6 +59,8 @@ struct EscapeGuard {
 struct LockSaid {
     bool enforced = false;  // one that denies matches the object, and none refused the request
     bool granted = false;   // a break-glass grant opened one
+    // One of scope `fields` has seen that Flux's entries in managedFields, ownerReferences and finalizers stay as they are.
+    bool fields_stay = false;
 };
 
 // What became of a request that the rule guards.

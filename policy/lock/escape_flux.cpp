@@ -165,7 +165,7 @@ void judge_switches(const EscapeRequest& request, Findings& findings) {
     for (const std::string_view map : {"labels", "annotations"})
         judge_keys(request, map, request.is_update() ? steers_flux : is_switch, findings);
     // Flux's own objects are guarded as a whole.
-    if (!request.is_update() || is_flux_group(review.resource.group)) return;
+    if (!request.is_update() || is_flux_group(review.resource.group) || request.said.fields_stay) return;
     add_changes(findings, find_flux_entry_changes(review, FluxEntries::may_shrink, request.set.options.limits));
     if (has_owner_labels(review.old_object) || is_declared_by_flux(review.old_object)) judge_life(request, findings);
 }
