@@ -314,10 +314,13 @@ void add_policy_explain(CLI::App& policy, Run& run) {
     command->add_option("--policies", flags->policies, "folder of policy files (*.yaml, *.yml, *.json)");
     command->add_option("--object", flags->object, "only this one: KIND/NAME or KIND/NAMESPACE/NAME");
     command->add_option("-o,--output", flags->format, "output format")->capture_default_str()->check(CLI::IsMember({"text", "json"}));
-    command->add_flag("--writers", flags->writers,
-                      "print the built-in writer profiles of locks as YAML instead; with --policies those that its locks name");
-    command->add_option("--learned", flags->learned,
-                        "folder of records: print the writer profiles that locks with learnUntil have learned instead");
+    auto* const writers =
+        command->add_flag("--writers", flags->writers,
+                          "print the built-in writer profiles of locks as YAML instead; with --policies those that its locks name");
+    command
+        ->add_option("--learned", flags->learned,
+                     "folder of records: print the writer profiles that locks with learnUntil have learned instead")
+        ->excludes(writers);
     command->add_option("--exception-horizon", flags->exception_horizon_days, "GuardExceptions end at most this far ahead")
         ->transform(CLI::Validator(check_days, "DAYS"))
         ->default_str("180d");

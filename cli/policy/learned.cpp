@@ -181,13 +181,15 @@ Result<void> LearnedWriters::add(std::string_view line) {
     const auto proof = proof_of(username, text_in(user, "assurance"));
     const auto operation = operation_of(text_in(request, "operation"));
     const bool plain = is_plain_name(group) && is_plain_name(space) && is_plain_name(resource) && is_plain_name(sub_resource);
-    if (is_true(record, "truncated") || !proof || !operation || !plain || resource.empty() || !subject_of(username)) {
+    const std::string time = text_in(record, "time");
+    // What goes into a comment of the proposal is a time and nothing else.
+    if (is_true(record, "truncated") || !parse_rfc3339(time) || !proof || !operation || !plain || resource.empty() ||
+        !subject_of(username)) {
         ++left_out_;
         return {};
     }
     LearnedIdentity& identity = identities_[username];
     identity.least = identity.writes == 0 ? *proof : std::min(identity.least, *proof);
-    const std::string time = text_in(record, "time");
     if (identity.writes == 0 || time < identity.first) identity.first = time;
     identity.last = std::max(identity.last, time);
     ++identity.writes;

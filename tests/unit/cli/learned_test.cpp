@@ -157,7 +157,13 @@ TEST_CASE("records that teach nothing are passed over, and those that no profile
         CHECK(text.starts_with("# Nothing was learned"));
         CHECK((text.find("Left out: 1") != std::string::npos) == (row.left_out == 1));
     }
+    // A time that would end the comment it is put into.
+    std::string forged = line_of({});
+    forged.replace(forged.find("2026-12-01T"), 20, "2026\\nkind: WriterProfile");
     LearnedWriters learned;
+    REQUIRE(learned.add(forged).has_value());
+    CHECK(learned.propose(nullptr).empty());
+    CHECK(learned.left_out() == 1);
     CHECK(learned.add(R"({"schema":"fluxgate.dev/record/v1","sequence":1,"id":"e","event":"learn-begun"})").has_value());
     CHECK(learned.add("{").error().code == Errc::invalid_json);
     CHECK(learned.add(R"({"schema":"other"})").error().code == Errc::unsupported_version);
