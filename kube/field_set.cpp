@@ -446,34 +446,48 @@ Result<FieldSet> FieldSet::read_below(Json fields, std::span<const std::string_v
 
 namespace {
 
-// `item`: the nodes are list items with this key, or nothing.
-void collect_shared(FieldSet::Node left, FieldSet::Node right, std::optional<PathElement> item, std::string& path,
-                    std::vector<std::string>& found) {
+using Place = std::optional<FieldSet::Node>;
+
+// The child with that element, found from `at` on, which moves: children are asked for in their order.
+Place take_child(const Place& node, std::optional<FieldSet::Node::Iterator>& at, PathElement element) {
+    if (!node) return std::nullopt;
+    if (!at) at = node->begin();
+    while (*at != node->end() && (**at).element() < element) ++*at;
+    if (!(*at != node->end()) || (**at).element() != element) return std::nullopt;
+    return **at;
+}
+
+// `item`: the nodes are list items with this key. `path` is where they are, and where the overlap is when there is one.
+bool finds_new_overlap(const Place& before, const FieldSet::Node& left, const FieldSet::Node& right, std::optional<PathElement> item,
+                       std::string& path) {
     const std::vector<std::string> keys = item ? key_names(*item) : std::vector<std::string>();
-    auto other = right.begin();
+    std::optional<FieldSet::Node::Iterator> at_right;
+    std::optional<FieldSet::Node::Iterator> at_before;
     for (const FieldSet::Node child : left) {
         const PathElement element = child.element();
-        while (other != right.end() && (*other).element() < element) ++other;
-        if (!(other != right.end())) return;
-        if ((*other).element() != element) continue;
+        const Place other = take_child(right, at_right, element);
+        if (!other) continue;
         if (element.kind == PathElement::Kind::field && std::find(keys.begin(), keys.end(), element.text) != keys.end()) continue;
+        const Place was = take_child(before, at_before, element);
         const std::size_t length = path.size();
+        const bool shares = child.is_leaf() || other->is_leaf();
+        if (shares && was && (was->is_leaf() || other->is_leaf())) continue;
         append_element(path, element);
-        if (child.is_leaf() || (*other).is_leaf())
-            found.push_back(path);
-        else
-            collect_shared(child, *other, element.kind == PathElement::Kind::key ? std::optional(element) : std::nullopt, path, found);
+        if (shares) return true;
+        const auto key = element.kind == PathElement::Kind::key ? std::optional(element) : std::nullopt;
+        if (finds_new_overlap(was, child, *other, key, path)) return true;
         path.resize(length);
     }
+    return false;
 }
 
 }  // namespace
 
-std::vector<std::string> FieldSet::shared_values(const FieldSet& left, const FieldSet& right) {
-    std::vector<std::string> found;
+// Recursion is bounded like that of append_json.
+std::optional<std::string> FieldSet::first_new_overlap(const FieldSet& before, const FieldSet& left, const FieldSet& right) {
     std::string path;
-    collect_shared(left.root(), right.root(), std::nullopt, path, found);
-    return found;
+    if (!finds_new_overlap(before.root(), left.root(), right.root(), std::nullopt, path)) return std::nullopt;
+    return path;
 }
 
 // --- writing ----------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -67,9 +68,9 @@ public:
     // What either of them declares. A leaf is all of its value, so what is a leaf in one is a leaf in both. Linear.
     static FieldSet unite(const FieldSet& left, const FieldSet& right);
 
-    // The paths of which both declare the value, sorted as in the sets. The key fields of list items are none: whoever means an
-    // item must name them. Linear.
-    static std::vector<std::string> shared_values(const FieldSet& left, const FieldSet& right);
+    // The first path of which both `left` and `right` declare the value, and `before` and `right` did not. The key fields of list
+    // items are none: whoever means an item must name them. Linear.
+    static std::optional<std::string> first_new_overlap(const FieldSet& before, const FieldSet& left, const FieldSet& right);
 
     bool empty() const { return rows_.empty(); }
     Node root() const;

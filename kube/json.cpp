@@ -365,6 +365,28 @@ bool equal(Json left, Json right) {
     return equal_elements(left.element_, right.element_);
 }
 
+bool equal_but_for(Json left, Json right, std::span<const std::string_view> names) {
+    using Members = std::vector<std::pair<std::string_view, element>>;
+    const auto by_key = [](const auto& one, const auto& other) { return one.first < other.first; };
+    const auto members = [&](Json json) {
+        Members list;
+        simdjson::dom::object object;
+        if (json.absent_or_null() || json.element_.get(object) != simdjson::SUCCESS) return list;
+        for (const auto field : object) {
+            if (std::find(names.begin(), names.end(), field.key) == names.end()) list.emplace_back(field.key, field.value);
+        }
+        if (!std::is_sorted(list.begin(), list.end(), by_key)) std::sort(list.begin(), list.end(), by_key);
+        return list;
+    };
+    const auto has_members = [](Json json) { return json.absent_or_null() || json.is_object(); };
+    if (!has_members(left) || !has_members(right)) return false;
+    const Members ours = members(left);
+    const Members others = members(right);
+    return std::equal(ours.begin(), ours.end(), others.begin(), others.end(), [](const auto& one, const auto& other) {
+        return one.first == other.first && equal_elements(one.second, other.second);
+    });
+}
+
 JsonReader::JsonReader(const Limits& limits) : limits_(limits), parser_(fresh_parser(limits)) {}
 
 Result<Json> JsonReader::read(std::string_view text) {

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -84,6 +85,7 @@ public:
 
 private:
     friend bool equal(Json left, Json right);
+    friend bool equal_but_for(Json left, Json right, std::span<const std::string_view> names);
     template <class F>
     friend bool each_pair(Json left, Json right, F&& f);
     simdjson::dom::element element_;
@@ -92,6 +94,9 @@ private:
 
 // The same JSON value: members in any order, strings by content, numbers by type and value. Absent equals only absent.
 bool equal(Json left, Json right);
+
+// The same members but for those named, as `equal` compares them; what is absent or null has none. False for anything but objects.
+bool equal_but_for(Json left, Json right, std::span<const std::string_view> names);
 
 // Walks two arrays together while `f(Json left, Json right)` holds; true if it held for all and both have as many items.
 // What is no array has no items.

@@ -36,6 +36,10 @@ Assurance read_assurance(const kube::UserInfo& user) {
     return bound ? Assurance::pod_bound : Assurance::token;
 }
 
+bool proves_account(const kube::UserInfo& user) {
+    return !user.username.starts_with(kServiceAccountPrefix) || satisfies(read_assurance(user), Assurance::token);
+}
+
 bool satisfies(Assurance proven, Assurance demanded) {
     switch (demanded) {
         case Assurance::none: return false;  // demanding nothing is a mistake, not a free pass

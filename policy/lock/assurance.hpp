@@ -21,6 +21,10 @@ namespace fluxgate::policy {
 
 Assurance read_assurance(const kube::UserInfo& user);
 
+// Whoever is let through by name: a service account must prove with a token of its own that it is one, because every editor of its
+// namespace may impersonate it. Whom people authenticate as is the API server's word.
+bool proves_account(const kube::UserInfo& user);
+
 // Is what the request proves at least what is demanded? Certificates and service accounts are different ladders.
 bool satisfies(Assurance proven, Assurance demanded);
 

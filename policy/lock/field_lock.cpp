@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <optional>
-#include <set>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -434,37 +433,57 @@ void judge_ownership(const kube::Review& review, const std::vector<ManagedFields
     }
 }
 
-// Whoever applies a field server-side with the value that it has becomes its second owner: nothing changes now, but when Git drops
-// the field it stays. Entries of operation Update own only what their manager changed.
+// A write changes the entry of its own manager, and may take fields from a few others.
+constexpr std::size_t kChangedEntriesMax = 16;
+
+// The names of the fields at the top.
+std::vector<std::string_view> top_fields(Json fields) {
+    std::vector<std::string_view> names;
+    fields.each_member([&](std::string_view key, Json) {
+        if (key.starts_with("f:")) names.push_back(key.substr(2));
+    });
+    return names;
+}
+
+// What Flux's entries declare of these fields of the object.
+Result<FieldSet> read_declared_below(const std::vector<ManagedFieldsEntry>& entries, std::span<const std::string_view> names,
+                                     const Limits& limits) {
+    FieldSet declared;
+    for (const ManagedFieldsEntry& entry : entries) {
+        if (!declares(entry)) continue;
+        auto fields = FieldSet::read_below(entry.fields, names, limits);
+        if (!fields) return fields;
+        declared = FieldSet::unite(declared, *fields);
+    }
+    return declared;
+}
+
+// Who names a declared field in an entry of his own, with the value that it has, becomes its second owner: by applying it server-side,
+// or by an entry that he writes himself. Nothing changes now, but when Git drops the field it stays.
 void judge_second_owners(const std::vector<ManagedFieldsEntry>& before, const std::vector<ManagedFieldsEntry>& requested,
                          const Limits& limits, kube::Changes& refused) {
-    std::optional<FieldSet> declared;
+    const auto refuse = [&](std::string path, std::string have) {
+        refused.list.push_back({std::move(path), std::move(have), "Git as its only owner"});
+    };
+    const auto too_many = [&] { return refuse(".metadata.managedFields", "more entries changed than one write changes"); };
+    constexpr std::size_t kEntriesMax = 1'000;  // each is looked up among those before
+    if (requested.size() > kEntriesMax || before.size() > kEntriesMax) return too_many();
+    std::size_t changed = 0;
     for (const ManagedFieldsEntry& entry : requested) {
-        if (entry.operation != "Apply" || !entry.sub_resource.empty() || is_flux(entry.manager)) continue;
+        if (is_flux(entry.manager)) continue;
         const auto was = std::find_if(before.begin(), before.end(), [&](const ManagedFieldsEntry& old) {
-            return old.manager == entry.manager && old.operation == entry.operation && old.sub_resource.empty();
+            return old.manager == entry.manager && old.operation == entry.operation && old.sub_resource == entry.sub_resource;
         });
         if (was != before.end() && equal(was->fields, entry.fields)) continue;
-        const auto refuse = [&](std::string path, std::string have) {
-            refused.list.push_back({std::move(path), std::move(have), "Git as its only owner"});
-        };
+        if (++changed > kChangedEntriesMax) return too_many();
         const auto fields = FieldSet::read(entry.fields, limits);
         const auto old_fields = was == before.end() ? Result<FieldSet>(FieldSet()) : FieldSet::read(was->fields, limits);
-        if (!fields || !old_fields) return refuse(".metadata.managedFields", name_of(entry) + " that cannot be read");
-        if (!declared) {
-            declared.emplace();
-            for (const ManagedFieldsEntry& old : before) {
-                if (!declares(old)) continue;
-                auto of_git = FieldSet::read(old.fields, limits);
-                if (!of_git) return refuse(".metadata.managedFields", name_of(old) + " that cannot be read");
-                declared = FieldSet::unite(*declared, *of_git);
-            }
-        }
-        const std::vector<std::string> owned_before = FieldSet::shared_values(*old_fields, *declared);
-        const std::set<std::string_view> known(owned_before.begin(), owned_before.end());
-        for (const std::string& path : FieldSet::shared_values(*fields, *declared)) {
-            if (known.contains(path)) continue;
-            return refuse(path, fmt::format("{} as a second owner", kube::quoted(entry.manager)));
+        const auto declared = read_declared_below(before, top_fields(entry.fields), limits);
+        if (!fields || !old_fields || !declared) return refuse(".metadata.managedFields", name_of(entry) + " that cannot be read");
+        if (auto path = FieldSet::first_new_overlap(*old_fields, *fields, *declared)) {
+            const bool shown = path->size() <= kPathBytesMax;
+            return refuse(shown ? *std::move(path) : ".metadata.managedFields",
+                          fmt::format("{} as a second owner", kube::quoted(entry.manager.substr(0, kPathBytesMax))));
         }
     }
 }

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/duration.hpp"
+#include "policy/lock/assurance.hpp"
 #include "policy/lock/signed_grants.hpp"
 
 namespace fluxgate::policy {
@@ -134,6 +135,7 @@ const Grant* find_grant(const kube::Review& review, const BreakGlassTerms& terms
                         const Context& context, std::string& why_not) {
     const Grant* nearest = nullptr;
     Fit nearest_fit = Fit::for_others;
+    if (!proves_account(review.user)) return nullptr;
     const auto look = [&](const std::vector<Grant>& grants) {
         for (const Grant& grant : grants) {
             const Fit how = fit(grant, review, terms, context);

@@ -218,33 +218,38 @@ TEST_CASE("two sets unite to what either declares") {
     }
 }
 
-TEST_CASE("what two sets share are the values that both declare") {
+TEST_CASE("a new overlap of two sets is a value that both declare and one did not before") {
     struct Row {
         std::string_view name;
+        std::string_view before;
         std::string_view left;
         std::string_view right;
-        Paths shared;
+        std::string_view path;  // "" for none
     };
     const Row rows[] = {
-        {"nothing", R"({"f:a":{}})", R"({"f:b":{}})", {}},
-        {"a leaf", R"({"f:a":{},"f:b":{}})", R"({"f:b":{},"f:c":{}})", {".b"}},
-        {"a leaf and what is beneath it", R"({"f:a":{}})", R"({"f:a":{"f:b":{},"f:c":{}}})", {".a"}},
-        {"no value, only the way to others", R"({"f:a":{".":{},"f:b":{}}})", R"({"f:a":{".":{},"f:c":{}}})", {}},
-        {"an item, but not its key",
-         R"({"f:a":{"k:{\"name\":\"x\"}":{".":{},"f:name":{}}}})",
-         R"({"f:a":{"k:{\"name\":\"x\"}":{".":{},"f:name":{},"f:b":{}}}})",
-         {}},
-        {"a field of an item",
-         R"({"f:a":{"k:{\"name\":\"x\"}":{"f:name":{},"f:b":{}}}})",
-         R"({"f:a":{"k:{\"name\":\"x\"}":{"f:name":{},"f:b":{}}}})",
-         {R"(.a[name="x"].b)"}},
-        {"a field named as a key, elsewhere", R"({"f:name":{}})", R"({"f:name":{}})", {".name"}},
-        {"items of a set", R"({"f:a":{"v:1":{},"v:2":{}}})", R"({"f:a":{"v:2":{},"v:3":{}}})", {".a[=2]"}},
+        {"nothing", "{}", R"({"f:a":{}})", R"({"f:b":{}})", ""},
+        {"a leaf", "{}", R"({"f:a":{},"f:b":{}})", R"({"f:b":{},"f:c":{}})", ".b"},
+        {"the first of several", "{}", R"({"f:a":{},"f:b":{}})", R"({"f:a":{},"f:b":{}})", ".a"},
+        {"one that was there", R"({"f:a":{}})", R"({"f:a":{}})", R"({"f:a":{}})", ""},
+        {"one beside one that was there", R"({"f:a":{}})", R"({"f:a":{},"f:b":{}})", R"({"f:a":{},"f:b":{}})", ".b"},
+        {"a leaf over what is beneath it", "{}", R"({"f:a":{}})", R"({"f:a":{"f:b":{}}})", ".a"},
+        {"a leaf where only something beneath it was", R"({"f:a":{"f:b":{}}})", R"({"f:a":{}})", R"({"f:a":{"f:b":{}}})", ".a"},
+        {"beneath what is declared as a whole", "{}", R"({"f:a":{"f:b":{}}})", R"({"f:a":{}})", ".a"},
+        {"more beneath what is declared as a whole", R"({"f:a":{"f:b":{}}})", R"({"f:a":{"f:b":{},"f:c":{}}})", R"({"f:a":{}})", ""},
+        {"no value, only the way to others", "{}", R"({"f:a":{".":{},"f:b":{}}})", R"({"f:a":{".":{},"f:c":{}}})", ""},
+        {"an item, but not its key", "{}", R"({"f:a":{"k:{\"name\":\"x\"}":{".":{},"f:name":{}}}})",
+         R"({"f:a":{"k:{\"name\":\"x\"}":{".":{},"f:name":{},"f:b":{}}}})", ""},
+        {"a field of an item", "{}", R"({"f:a":{"k:{\"name\":\"x\"}":{"f:name":{},"f:b":{}}}})",
+         R"({"f:a":{"k:{\"name\":\"x\"}":{"f:name":{},"f:b":{}}}})", R"(.a[name="x"].b)"},
+        {"a field of another item was there", R"({"f:a":{"k:{\"name\":\"w\"}":{"f:b":{}}}})",
+         R"({"f:a":{"k:{\"name\":\"w\"}":{"f:b":{}},"k:{\"name\":\"x\"}":{"f:b":{}}}})",
+         R"({"f:a":{"k:{\"name\":\"w\"}":{"f:b":{}},"k:{\"name\":\"x\"}":{"f:b":{}}}})", R"(.a[name="x"].b)"},
+        {"a field named as a key, elsewhere", "{}", R"({"f:name":{}})", R"({"f:name":{}})", ".name"},
+        {"items of a set", "{}", R"({"f:a":{"v:1":{},"v:2":{}}})", R"({"f:a":{"v:2":{},"v:3":{}}})", ".a[=2]"},
     };
     for (const Row& row : rows) {
         INFO(row.name);
-        CHECK(FieldSet::shared_values(parsed(row.left), parsed(row.right)) == row.shared);
-        CHECK(FieldSet::shared_values(parsed(row.right), parsed(row.left)) == row.shared);
+        CHECK(FieldSet::first_new_overlap(parsed(row.before), parsed(row.left), parsed(row.right)).value_or("") == row.path);
     }
 }
 
