@@ -481,6 +481,38 @@ bool finds_new_overlap(const Place& before, const FieldSet::Node& left, const Fi
     return false;
 }
 
+// What is at the element of a value; absent if nothing. `steps` counts the items looked at.
+Json value_at(Json value, PathElement element, std::size_t& steps) {
+    if (element.kind == PathElement::Kind::field) return value[element.text];
+    std::size_t index = 0;
+    Json found;
+    value.each_item([&](Json item) {
+        ++steps;
+        const bool is_it = element.kind == PathElement::Kind::index ? std::to_string(index) == element.text : selects(element, item);
+        if (is_it && !found.present()) found = item;
+        ++index;
+    });
+    return found;
+}
+
+bool keeps_owners_below(const FieldSet::Node& before, const Place& after, const Place& others, Json value, std::size_t& steps) {
+    constexpr std::size_t kStepsMax = 200'000;
+    std::optional<FieldSet::Node::Iterator> at_after;
+    std::optional<FieldSet::Node::Iterator> at_others;
+    for (const FieldSet::Node child : before) {
+        const PathElement element = child.element();
+        const Place kept = take_child(after, at_after, element);
+        const Place taken = take_child(others, at_others, element);
+        if (++steps > kStepsMax) return false;
+        if ((kept && kept->is_leaf()) || (taken && taken->is_leaf())) continue;
+        const Json here = value_at(value, element, steps);
+        if (!here.present()) continue;
+        if (child.is_leaf()) return false;
+        if (!keeps_owners_below(child, kept, taken, here, steps)) return false;
+    }
+    return true;
+}
+
 }  // namespace
 
 // Recursion is bounded like that of append_json.
@@ -488,6 +520,11 @@ std::optional<std::string> FieldSet::first_new_overlap(const FieldSet& before, c
     std::string path;
     if (!finds_new_overlap(before.root(), left.root(), right.root(), std::nullopt, path)) return std::nullopt;
     return path;
+}
+
+bool FieldSet::keeps_owners(const FieldSet& before, const FieldSet& after, const FieldSet& others, Json object) {
+    std::size_t steps = 0;
+    return keeps_owners_below(before.root(), after.root(), others.root(), object, steps);
 }
 
 // --- writing ----------------------------------------------------------------------------------------------------------

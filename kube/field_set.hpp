@@ -72,6 +72,10 @@ public:
     // items are none: whoever means an item must name them. Linear.
     static std::optional<std::string> first_new_overlap(const FieldSet& before, const FieldSet& left, const FieldSet& right);
 
+    // Is everything that `before` declares, and that the object still has, declared by `after` or by `others`? False as well if it
+    // takes too long to find out, which no real object needs.
+    static bool keeps_owners(const FieldSet& before, const FieldSet& after, const FieldSet& others, Json object);
+
     bool empty() const { return rows_.empty(); }
     Node root() const;
 

@@ -400,16 +400,32 @@ std::string name_of(const ManagedFieldsEntry& entry) {
                        entry.sub_resource);
 }
 
-bool is_part_of(Json fields, Json declared, const Limits& limits) {
-    const auto part = FieldSet::read(fields, limits);
-    const auto all = FieldSet::read(declared, limits);
-    return part && all && FieldSet::unite(*all, *part) == *all;
+// What all others than Flux own; nothing if that cannot be read, or if they are more than any object has.
+std::optional<FieldSet> owned_by_others(const std::vector<ManagedFieldsEntry>& entries, const Limits& limits) {
+    constexpr std::size_t kEntriesMax = 100;
+    FieldSet all;
+    if (entries.size() > kEntriesMax) return std::nullopt;
+    for (const ManagedFieldsEntry& entry : entries) {
+        if (is_flux(entry.manager)) continue;
+        auto fields = FieldSet::read(entry.fields, limits);
+        if (!fields) return std::nullopt;
+        all = FieldSet::unite(all, *fields);
+    }
+    return all;
 }
 
-bool is_shrunk(const ManagedFieldsEntry& before, const ManagedFieldsEntry& after, const Limits& limits) {
-    return before.manager == after.manager && before.operation == after.operation && before.api_version == after.api_version &&
-           before.sub_resource == after.sub_resource && equal(before.whole["time"], after.whole["time"]) &&
-           is_part_of(after.fields, before.fields, limits);
+// An entry of Flux that has lost fields, and nothing else: such as are gone from the object, or have another owner, because he gave them
+// a value. Who only strips the entry would leave the object open to everybody.
+bool is_shrunk(const ManagedFieldsEntry& before, const ManagedFieldsEntry& after, const std::vector<ManagedFieldsEntry>& requested,
+               Json object, const Limits& limits) {
+    if (before.manager != after.manager || before.operation != after.operation || before.api_version != after.api_version ||
+        before.sub_resource != after.sub_resource || !equal(before.whole["time"], after.whole["time"]))
+        return false;
+    const auto declared = FieldSet::read(before.fields, limits);
+    const auto left = FieldSet::read(after.fields, limits);
+    const auto others = owned_by_others(requested, limits);
+    return declared && left && others && FieldSet::unite(*declared, *left) == *declared &&
+           FieldSet::keeps_owners(*declared, *left, *others, object);
 }
 
 // Any difference in Flux's entries, even one that changes no value: whoever takes a field out of the declared set could
@@ -428,7 +444,8 @@ void judge_ownership(const kube::Review& review, const std::vector<ManagedFields
     for (std::size_t i = 0; i < std::max(flux.size(), now.size()); ++i) {
         if (i >= now.size()) return refuse(fmt::format("{} removed", name_of(flux[i])), "the entries of Flux as they are");
         if (i >= flux.size()) return refuse(fmt::format("{} added", name_of(now[i])), "the entries of Flux as they are");
-        if (!equal(flux[i].whole, now[i].whole) && !(entries == FluxEntries::may_shrink && is_shrunk(flux[i], now[i], limits)))
+        if (!equal(flux[i].whole, now[i].whole) &&
+            !(entries == FluxEntries::may_shrink && is_shrunk(flux[i], now[i], *requested, review.object, limits)))
             return refuse(fmt::format("{} changed", name_of(flux[i])), "the entries of Flux as they are");
     }
 }

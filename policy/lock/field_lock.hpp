@@ -40,7 +40,7 @@ FieldFindings judge_fields(const kube::Review& review, const Additions& addition
 
 // Of an UPDATE: differences in Flux's entries in managedFields, even such that change no value, and a field manager that takes the
 // name of one of Flux's. Entries that cannot be read are a difference. Whoever changes a value that Git declares takes it out of
-// Flux's entry; where a lock lets him, `may_shrink` lets that pass, and nothing else.
+// Flux's entry into his own; where a lock lets him, `may_shrink` lets that pass, and nothing else.
 enum class FluxEntries : std::uint8_t { stay, may_shrink };
 kube::Changes find_flux_entry_changes(const kube::Review& review, FluxEntries entries, const Limits& limits);
 

@@ -316,6 +316,38 @@ TEST_CASE("any difference in Flux's own entries is refused, though no value chan
     });
 }
 
+TEST_CASE("where a lock opens, Flux's entry may lose what is gone or has another owner, and nothing else") {
+    const std::string image = R"("f:image":{},)";
+    const std::string owner =
+        applied("alice", R"("f:spec":{"f:template":{"f:spec":{"f:containers":{"k:{\"name\":\"web\"}":{"f:image":{}}}}}})");
+    const std::string without = edited(kDeployment, image, "");
+    struct Row {
+        std::string_view name;
+        std::string after;
+        bool passes;
+    };
+    const Row rows[] = {
+        {"a field that has another owner now", edited(without, kOtherEntry, kOtherEntry + "," + owner), true},
+        {"a field that is gone", edited(without, R"("image":"nginx:1",)", ""), true},
+        {"an item that is gone",
+         edited(edited(kDeployment, R"("k:{\"name\":\"tmp\"}":{".":{},"f:emptyDir":{},"f:name":{}})", ""),
+                R"({"name":"tmp","emptyDir":{}})", ""),
+         true},
+        {"a field that nobody owns now", without, false},
+        {"a field that nobody owns now, though its value changes", edited(without, "nginx:1", "nginx:2"), false},
+        {"an item that nobody owns now", edited(kDeployment, R"("k:{\"name\":\"tmp\"}":{".":{},"f:emptyDir":{},"f:name":{}})", ""), false},
+        {"a value of a set that nobody owns now", edited(kDeployment, R"(,"v:\"b\"":{})", ""), false},
+        {"a value of a set that is gone", edited(edited(kDeployment, R"(,"v:\"b\"":{})", ""), R"(["a","b"])", R"(["a"])"), true},
+        {"a field more", edited(kDeployment, image, image + R"("f:tty":{},)"), false},
+    };
+    for (const Row& row : rows) {
+        INFO(row.name);
+        const std::string review = update(kDeployment, row.after).json();
+        CHECK(find_flux_entry_changes(*Read(review), FluxEntries::may_shrink, Limits{}).empty() == row.passes);
+        CHECK_FALSE(find_flux_entry_changes(*Read(review), FluxEntries::stay, Limits{}).empty());
+    }
+}
+
 TEST_CASE("a field manager that takes Flux's name is refused") {
     const std::pair<std::string_view, bool> rows[] = {
         {"kustomize-controller", false},

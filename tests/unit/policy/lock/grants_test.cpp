@@ -168,6 +168,15 @@ TEST_CASE("a grant opens each lock by that lock's own terms") {
     }
 }
 
+TEST_CASE("a service account uses a grant only if it proves that it is one") {
+    const std::string for_fixer = grant({{"subjects", "[{kind: ServiceAccount, namespace: ops, name: fixer}]"}});
+    Request request = sample::update();
+    request.user = sample::pod_bound("ops", "fixer");
+    CHECK(judge(request, {sample::kLock, for_fixer}, within()).allowed);
+    request.user = sample::impersonated("ops", "fixer");
+    CHECK_FALSE(judge(request, {sample::kLock, for_fixer}, within()).allowed);
+}
+
 TEST_CASE("a grant is recorded only if it was needed") {
     Request by_flux = sample::update();
     by_flux.user = sample::kFlux;
