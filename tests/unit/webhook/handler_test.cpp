@@ -280,9 +280,11 @@ TEST_CASE("clients on many threads get their own answers while policies are swap
     CHECK(door.log->next_sequence() == 201);
 }
 
-// Most of the time of a review is between its look at the counts and its use.
+// A set so large that two reviews overlap between the look at the counts and the use.
 TEST_CASE("a review that loses the last use of a grant to another thread is judged again") {
-    constexpr int kRounds = 50;
+    constexpr int kRounds = 20;
+    constexpr int kOthers = 300;
+    constexpr int kLocks = 100;
     json grant{{"apiVersion", "fluxgate.dev/v1alpha1"},
                {"kind", "BreakGlass"},
                {"spec",
@@ -300,8 +302,11 @@ TEST_CASE("a review that loses the last use of a grant to another thread is judg
                  {"maxUses", 1}}}};
     std::string files =
         "apiVersion: fluxgate.dev/v1alpha1\nkind: GuardPolicy\nmetadata: {name: p}\nspec:\n  match: {namespaces: [production]}\n"
-        "  rules: [{name: r, lock: {writers: [flux], breakGlass: {maxDuration: 1h}}}]\n";
-    for (int i = 0; i < 2 * kRounds; ++i) {
+        "  rules:\n";
+    for (int i = 0; i < kLocks; ++i)
+        files += "  - {name: r" + std::to_string(i) + ", lock: {writers: [flux], breakGlass: {maxDuration: 1h}}}\n";
+    for (int i = 0; i < kOthers + 2 * kRounds; ++i) {
+        grant["spec"]["match"]["names"] = {i < kOthers ? "another" : "web"};
         grant["metadata"] = {{"name", "g" + std::to_string(i)}};
         files += "---\n" + grant.dump() + "\n";
     }
