@@ -113,9 +113,10 @@ Result<std::unique_ptr<audit::Log>> Serving::open_log_and_count_grants() {
     auto opened = audit::Log::open(audit::make_posix_storage(options_.audit_directory), std::move(log_options));
     if (!opened) return opened;
     // No grant lasts longer than a day; the second is for clocks that were set.
-    auto uses = audit::count_used_grants(options_.audit_directory, clock_.now() - 2 * policy::kGrantDurationMax);
+    const WallTime now = clock_.now();
+    auto uses = audit::count_used_grants(options_.audit_directory, now - 2 * policy::kGrantDurationMax);
     if (!uses) return tl::unexpected(uses.error());
-    grant_uses_ = std::make_unique<webhook::GrantUses>(std::move(*uses));
+    grant_uses_ = std::make_unique<webhook::GrantUses>(std::move(*uses), now);
     return opened;
 }
 

@@ -84,7 +84,7 @@ void decode_max_uses(Mapping& fields, Grant& grant) {
 
 Grant decode_grant(const kube::Node& root, Problems& problems) {
     Grant grant;
-    grant.digest = "sha256:" + sha256_hex(kube::to_json(root));
+    grant.digest = grant.meaning = "sha256:" + sha256_hex(kube::to_json(root));
     Mapping document(root, "BreakGlass", problems);
     grant.name = decode_head(document, problems);
     const kube::Node* spec = document.required("spec", "a mapping with subjects, match, ticket, reason and times");

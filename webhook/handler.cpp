@@ -135,7 +135,7 @@ Outcome AdmissionHandler::judge(Reviewer& reviewer, std::string_view body, const
         context.grant_uses = uses.get();
         Outcome outcome = reviewer.judge(body, set, context);
         context.grant_uses = nullptr;
-        if (outcome.grants.empty() || !parts_.grant_uses || parts_.grant_uses->take(outcome.grants)) return outcome;
+        if (outcome.grants.empty() || !parts_.grant_uses || parts_.grant_uses->take(outcome.grants, context.now)) return outcome;
     }
 }
 

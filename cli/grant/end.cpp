@@ -12,7 +12,7 @@ namespace fluxgate::cli {
 
 namespace {
 
-constexpr std::string_view kCommand = "fluxgate grant end";
+constexpr std::string_view kCommand = "grant end";
 
 struct Flags {
     std::string file;
@@ -28,9 +28,10 @@ int run_end(const Flags& flags) {
     const auto key = read_signer_key(flags.key);
     if (!key) return refuse(kCommand, to_string(key.error()));
     const policy::Grant& grant = file->grant;
-    // To the second, and not before the grant.
-    const policy::Revocation revocation{grant.name, policy::digest_of_text(file->text),
-                                        std::chrono::ceil<std::chrono::seconds>(grant.expires_at)};
+    // A document alone may lie in Git too, where no signed text is known: what it means ends it in both places.
+    const std::string digest = file->note.empty() ? grant.meaning : policy::digest_of_text(file->text);
+    const policy::Revocation revocation{grant.name, digest,
+                                        std::chrono::ceil<std::chrono::seconds>(grant.expires_at)};  // not before the grant
     const auto note = sign_note(policy::revocation_text(revocation), *key);
     if (!note) return refuse(kCommand, to_string(note.error()));
     if (flags.format == "note") return write_out(kCommand, flags.out, *note);
@@ -42,8 +43,8 @@ int run_end(const Flags& flags) {
 
 void add_grant_end(CLI::App& grant, Run& run) {
     auto flags = std::make_shared<Flags>();
-    CLI::App* command = grant.add_subcommand("end", "end a signed grant before its time");
-    command->add_option("FILE", flags->file, "what was signed: the document, the note, or the ConfigMap")->required();
+    CLI::App* command = grant.add_subcommand("end", "end a grant before its time");
+    command->add_option("FILE", flags->file, "the grant: its document, the signed note, or the ConfigMap")->required();
     command->add_option("--key", flags->key, "the private key of any approver")->required()->type_name("FILE");
     command->add_option("-o,--output", flags->format, "configmap for kubectl, or the note alone")
         ->check(CLI::IsMember({"configmap", "note"}))
@@ -51,8 +52,8 @@ void add_grant_end(CLI::App& grant, Run& run) {
     command->add_option("-n,--namespace", flags->namespace_name, "where Fluxgate runs")->capture_default_str()->type_name("NAME");
     command->add_option("--out", flags->out, "file for it; standard output when left out")->type_name("FILE");
     command->footer(
-        "Writes a signed revocation over the ConfigMap of the grant. It cannot be taken away before the grant would have ended. A grant\n"
-        "that came with Git ends by deleting its file in Git.\n\n"
+        "Writes a signed revocation over the ConfigMap of the grant. It cannot be taken away before the grant would have ended. It ends a\n"
+        "grant from Git too, where Fluxgate has access to the API server; deleting its file in Git does so everywhere.\n\n"
         "  fluxgate grant end inc-4711.yaml --key bob.key | kubectl apply -f -");
     command->callback([flags, &run] { run = [flags] { return run_end(*flags); }; });
 }

@@ -13,7 +13,7 @@ namespace fluxgate::cli {
 
 namespace {
 
-constexpr std::string_view kCommand = "fluxgate grant keygen";
+constexpr std::string_view kCommand = "grant keygen";
 
 struct Flags {
     std::string name;

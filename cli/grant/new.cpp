@@ -17,7 +17,7 @@ namespace fluxgate::cli {
 
 namespace {
 
-constexpr std::string_view kCommand = "fluxgate grant new";
+constexpr std::string_view kCommand = "grant new";
 
 using nlohmann::ordered_json;
 
@@ -29,7 +29,7 @@ struct Flags {
     std::vector<std::string> namespaces;
     std::vector<std::string> names;
     std::vector<std::string> resources;
-    std::vector<std::string> operations{"UPDATE"};
+    std::vector<std::string> operations;
     std::string ticket;
     std::string reason;
     std::string requested_by;
@@ -62,14 +62,27 @@ std::string subjects_of(const Flags& flags) {
     return text.empty() ? "  subjects: []\n" : "  subjects:\n" + text;
 }
 
+// How a subresource is asked for: with any other operation a grant of it could never match.
+std::vector<std::string> usual_operations(std::string_view sub_resource) {
+    for (const std::string_view connection : {"exec", "attach", "portforward", "proxy"}) {
+        if (sub_resource == connection) return {"CONNECT"};
+    }
+    for (const std::string_view action : {"eviction", "binding", "token"}) {
+        if (sub_resource == action) return {"CREATE"};
+    }
+    return {"UPDATE"};
+}
+
 // "deployments.apps/scale" as denials name it: plural, group, subresource.
 std::string rule_of(const std::string& resource, const std::vector<std::string>& operations) {
     const std::size_t slash = std::min(resource.find('/'), resource.size());
     const std::string whole = resource.substr(0, slash);
     const std::size_t dot = std::min(whole.find('.'), whole.size());
     const std::string group = whole.substr(std::min(dot + 1, whole.size()));
+    const std::string sub_resource = resource.substr(std::min(slash + 1, resource.size()));
     return fmt::format("    - {{apiGroups: [{}], apiVersions: [\"*\"], resources: [{}], operations: {}}}\n", quoted(group),
-                       quoted(whole.substr(0, dot) + resource.substr(slash)), list_of(operations));
+                       quoted(whole.substr(0, dot) + resource.substr(slash)),
+                       list_of(operations.empty() ? usual_operations(sub_resource) : operations));
 }
 
 std::string document_of(const Flags& flags, WallTime from, std::chrono::seconds duration) {
@@ -94,7 +107,8 @@ std::string document_of(const Flags& flags, WallTime from, std::chrono::seconds 
 }
 
 int run_new(const Flags& flags) {
-    WallTime from = SystemClock().now();
+    const WallTime now = SystemClock().now();
+    WallTime from = now;
     if (!flags.from.empty()) {
         const auto time = parse_rfc3339(flags.from);
         if (!time) return refuse(kCommand, "--from: " + time.error().message);
@@ -103,6 +117,8 @@ int run_new(const Flags& flags) {
     const auto duration = parse_duration(flags.duration);
     if (!duration) return refuse(kCommand, "--for: " + duration.error().message);
     if (*duration > policy::kGrantDurationMax) return refuse(kCommand, "--for: no lock accepts a grant of more than 24h");
+    if (from + *duration <= now)
+        return refuse(kCommand, "--from: the grant would have ended at " + policy::format_moment(from + *duration));
     const std::string text = document_of(flags, from, *duration);
     const Limits limits;
     policy::Problems problems(limits.policy_errors_max);
@@ -131,9 +147,12 @@ void add_grant_new(CLI::App& grant, Run& run) {
     each(command->add_option("--resource", flags->resources, "what, as denials name it: pods, deployments.apps, deployments.apps/scale")
              ->required()
              ->type_name("RESOURCE"));
-    each(command->add_option("--operation", flags->operations, "CREATE, UPDATE, DELETE, CONNECT or *; again for more")
-             ->check(CLI::IsMember({"CREATE", "UPDATE", "DELETE", "CONNECT", "*"}))
-             ->capture_default_str());
+    each(command
+             ->add_option(
+                 "--operation", flags->operations,
+                 "CREATE, UPDATE, DELETE, CONNECT or *; again for more. When left out UPDATE; CONNECT for exec, attach, portforward "
+                 "and proxy; CREATE for eviction, binding and token")
+             ->check(CLI::IsMember({"CREATE", "UPDATE", "DELETE", "CONNECT", "*"})));
     command->add_option("--ticket", flags->ticket, "of the incident")->required()->type_name("TICKET");
     command->add_option("--reason", flags->reason, "one line for whoever reads the records")->required()->type_name("TEXT");
     command->add_option("--requested-by", flags->requested_by, "who asks")->required()->type_name("NAME");

@@ -11,7 +11,7 @@ namespace fluxgate::cli {
 
 namespace {
 
-constexpr std::string_view kCommand = "fluxgate grant sign";
+constexpr std::string_view kCommand = "grant sign";
 
 struct Flags {
     std::string file;

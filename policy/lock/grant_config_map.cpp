@@ -85,13 +85,21 @@ private:
         const auto refuse = [&](std::string have, std::string want) { findings_.add(".data.grant", std::move(have), std::move(want)); };
         const auto grant = read_signed_grant(text.text(), approvers_, set_.options.limits);
         if (!grant) return refuse(grant.error().message, "a grant signed by the approver it names");
-        if (revocation && revocation->digest == grant->digest) return;
-        const auto ends_it = [&](const Revocation& entry) { return entry.digest == grant->digest; };
-        const auto* known = context_.signed_grants ? &context_.signed_grants->revocations : nullptr;
-        if (known && std::any_of(known->begin(), known->end(), ends_it)) refuse("it was ended before its time", "a new grant");
+        if (revocation && ends(*revocation, *grant)) return;
+        if (context_.signed_grants) judge_beside_others(*grant, *context_.signed_grants, refuse);
         if (!is_for_this_cluster(*grant, context_)) refuse("cluster " + grant->cluster, "this cluster");
         if (context_.now >= grant->expires_at) refuse("it ended at " + format_moment(grant->expires_at), "a grant that has not ended");
         if (!any_lock_accepts(*grant)) refuse("no lock accepts it", "a maxDuration and approverKeys of a lock that fit");
+    }
+
+    // Copies would crowd out what is offered besides.
+    template <class Refuse>
+    void judge_beside_others(const Grant& grant, const SignedGrants& known, const Refuse& refuse) const {
+        if (known.is_revoked(grant)) refuse("it was ended before its time", "a new grant");
+        for (std::size_t i = 0; i < known.grants.size(); ++i) {
+            if (known.grants[i].digest == grant.digest && known.config_maps[i] != review_.name)
+                return refuse("ConfigMap " + known.config_maps[i] + " offers it already", "one ConfigMap for a grant");
+        }
     }
 
     bool any_lock_accepts(const Grant& grant) const {

@@ -24,6 +24,7 @@ enum class Fit : std::uint8_t {
     own_approval,
     too_early,
     ended,
+    revoked,
     used_up,
     opens
 };
@@ -54,6 +55,7 @@ Fit fit(const Grant& grant, const kube::Review& review, const BreakGlassTerms& t
     if (same_person(review.user.username, grant.approved_by)) return Fit::own_approval;
     if (context.now < grant.not_before) return Fit::too_early;
     if (context.now >= grant.expires_at) return Fit::ended;
+    if (context.signed_grants && context.signed_grants->is_revoked(grant)) return Fit::revoked;
     if (grant.max_uses && uses_of(grant, context) >= *grant.max_uses) return Fit::used_up;
     return Fit::opens;
 }
@@ -72,6 +74,7 @@ std::string explain(const Grant& grant, Fit why, const kube::Review& review, con
         case Fit::own_approval: return say("cannot be used by who approved it");
         case Fit::too_early: return say("begins at " + format_moment(grant.not_before));
         case Fit::ended: return say("ended at " + format_moment(grant.expires_at));
+        case Fit::revoked: return say("was ended before its time");
         case Fit::used_up:
             return say(fmt::format("has been used {} {}, as often as it may", *grant.max_uses, *grant.max_uses == 1 ? "time" : "times"));
     }

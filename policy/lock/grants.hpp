@@ -33,7 +33,8 @@ struct BreakGlassTerms {
 
 struct Grant {
     std::string name{};
-    std::string digest{};             // "sha256:…" of its text: what counts and revocations are about
+    std::string digest{};             // "sha256:…" of the signed text; from Git the same as `meaning`. What counts are about
+    std::string meaning{};            // "sha256:…" of what it says, whatever its comments: the same in Git and signed
     std::vector<Subject> subjects{};  // whole names, no patterns
     Match match{};                    // namespaces, names and resourceRules
     std::string ticket{};
@@ -50,8 +51,8 @@ struct Grant {
 // The first grant that lets this request pass a lock with these terms; else nullptr, and `why_not` says of the grant that comes
 // nearest why it does not ("Break-glass inc-4711 ended at …."); empty if none is about this caller.
 //
-// It holds from `notBefore` up to, and not at, `expiresAt`; and never for the person who approved it, who may be in a group that it
-// names. Asked only of what would be refused; allocates only for `why_not`.
+// It holds from `notBefore` up to, and not at, `expiresAt`, unless a revocation ends it, in Git or signed; and never for the person who
+// approved it, who may be in a group that it names. Asked only of what would be refused; allocates only for `why_not`.
 const Grant* find_grant(const kube::Review& review, const BreakGlassTerms& terms, const std::vector<Grant>& from_git,
                         const Context& context, std::string& why_not);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <unordered_set>
 
 #include <fmt/format.h>
 
@@ -53,43 +54,74 @@ bool is_digest(std::string_view text) {
            text.find_first_not_of("0123456789abcdef", kPrefix.size()) == std::string_view::npos;
 }
 
-bool is_revoked(const std::vector<Revocation>& revocations, const std::string& digest) {
-    return std::any_of(revocations.begin(), revocations.end(), [&](const Revocation& entry) { return entry.digest == digest; });
-}
+// What reads offers into a SignedGrants. Each note is looked at once, however many ConfigMaps hold a copy of it.
+class Reading {
+public:
+    Reading(const std::vector<OfferedGrant>& offered, const PolicySet& set, const Limits& limits)
+        : offered_(offered), limits_(limits), approvers_(approver_keys_of(set)) {}
+
+    SignedGrants run() && {
+        for (const OfferedGrant* offer : first_with(&OfferedGrant::revocation)) add_revocation(*offer);
+        const auto grants = first_with(&OfferedGrant::note);
+        if (grants.size() > SignedGrants::kGrantsMax) {
+            read_.problems.insert(read_.problems.begin(),
+                                  fmt::format("{} different signed grants are offered, at most {} are read: none is accepted",
+                                              grants.size(), SignedGrants::kGrantsMax));
+            return std::move(read_);
+        }
+        for (const OfferedGrant* offer : grants) add_grant(*offer);
+        return std::move(read_);
+    }
+
+private:
+    // The first offer of each note.
+    std::vector<const OfferedGrant*> first_with(std::string OfferedGrant::*note) const {
+        std::vector<const OfferedGrant*> offers;
+        std::unordered_set<std::string_view> known;
+        for (const OfferedGrant& offer : offered_) {
+            if (!(offer.*note).empty() && known.insert(offer.*note).second) offers.push_back(&offer);
+        }
+        return offers;
+    }
+
+    void complain(const OfferedGrant& offer, std::string_view field, const Error& error) {
+        if (read_.problems.size() == kProblemsMax) return;
+        read_.problems.push_back(fmt::format("ConfigMap {}: data.{}: {}", offer.config_map, field, error.message));
+    }
+
+    void add_revocation(const OfferedGrant& offer) {
+        auto revocation = read_revocation(offer.revocation, approvers_);
+        if (!revocation) return complain(offer, "revocation", revocation.error());
+        // Another signature of the same makes another note.
+        if (std::find(read_.revocations.begin(), read_.revocations.end(), *revocation) == read_.revocations.end())
+            read_.revocations.push_back(std::move(*revocation));
+    }
+
+    void add_grant(const OfferedGrant& offer) {
+        auto grant = read_signed_grant(offer.note, approvers_, limits_);
+        if (!grant) return complain(offer, "grant", grant.error());
+        const auto same = [&](const Grant& known) { return known.digest == grant->digest; };
+        if (std::any_of(read_.grants.begin(), read_.grants.end(), same)) return;
+        read_.grants.push_back(std::move(*grant));
+        read_.config_maps.push_back(offer.config_map);
+    }
+
+    static constexpr std::size_t kProblemsMax = 1'000;  // for the log
+
+    const std::vector<OfferedGrant>& offered_;
+    const Limits& limits_;
+    const std::vector<VerifierKey> approvers_;
+    SignedGrants read_;
+};
 
 }  // namespace
 
+bool SignedGrants::is_revoked(const Grant& grant) const {
+    return std::any_of(revocations.begin(), revocations.end(), [&](const Revocation& entry) { return ends(entry, grant); });
+}
+
 SignedGrants SignedGrants::read(const std::vector<OfferedGrant>& offered, const PolicySet& set, const Limits& limits) {
-    SignedGrants read;
-    const std::vector<VerifierKey> approvers = approver_keys_of(set);
-    const std::size_t count = std::min(offered.size(), kOffersMax);
-    const auto complain = [&](const OfferedGrant& offer, std::string_view field, const Error& error) {
-        read.problems.push_back(fmt::format("ConfigMap {}: data.{}: {}", offer.config_map, field, error.message));
-    };
-    for (std::size_t i = 0; i < count; ++i) {
-        if (offered[i].revocation.empty()) continue;
-        auto revocation = read_revocation(offered[i].revocation, approvers);
-        if (revocation)
-            read.revocations.push_back(std::move(*revocation));
-        else
-            complain(offered[i], "revocation", revocation.error());
-    }
-    for (std::size_t i = 0; i < count; ++i) {
-        if (offered[i].note.empty()) continue;
-        auto grant = read_signed_grant(offered[i].note, approvers, limits);
-        if (!grant) {
-            complain(offered[i], "grant", grant.error());
-            continue;
-        }
-        const auto same = [&](const Grant& known) { return known.digest == grant->digest; };
-        if (is_revoked(read.revocations, grant->digest) || std::any_of(read.grants.begin(), read.grants.end(), same)) continue;
-        read.grants.push_back(std::move(*grant));
-    }
-    if (count < offered.size()) {
-        read.problems.push_back(fmt::format("{} ConfigMaps offer grants; the {} beyond the first {} are not looked at", offered.size(),
-                                            offered.size() - count, count));
-    }
-    return read;
+    return Reading(offered, set, limits).run();
 }
 
 std::vector<VerifierKey> approver_keys_of(const PolicySet& set) {
@@ -124,6 +156,10 @@ Result<Grant> read_signed_grant(std::string_view note, const std::vector<Verifie
     grant->digest = digest_of_text(approved->text);
     grant->signed_by = std::move(approved->signed_by);
     return std::move(*grant);
+}
+
+bool ends(const Revocation& revocation, const Grant& grant) {
+    return revocation.digest == grant.digest || revocation.digest == grant.meaning;
 }
 
 Result<Revocation> read_revocation(std::string_view note, const std::vector<VerifierKey>& approvers) {

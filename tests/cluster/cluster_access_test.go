@@ -89,6 +89,28 @@ func grantCommand(t *testing.T, arguments ...string) string {
 	return string(output)
 }
 
+// judgesGrants registers the guard for the ConfigMaps of grants in its own namespace.
+func (locked *lockedNamespace) judgesGrants(t *testing.T, ownNamespace string) {
+	t.Helper()
+	name := locked.Name + "-grants"
+	must(t, cluster.Register("grants-webhook.yaml", locked.Address, locked.CA, func() error {
+		outcome := cluster.Operator.KubectlWith(unsignedGrant(ownNamespace), "create", "--dry-run=server", "-f", "-")
+		if !outcome.Failed || !strings.Contains(outcome.Errors, "Fluxgate denied") {
+			return fmt.Errorf("the API server does not call the webhook yet: %s", outcome)
+		}
+		return nil
+	}, "${NAME}", name, "${NAMESPACE}", ownNamespace))
+	t.Cleanup(func() { unregister(t, "validatingwebhookconfiguration", name) })
+}
+
+func unsignedGrant(namespace string) string {
+	return `apiVersion: v1
+kind: ConfigMap
+metadata: {name: unsigned, namespace: ` + namespace + `, labels: {fluxgate.dev/grant: "true"}}
+data: {grant: "kind: BreakGlass"}
+`
+}
+
 func TestLockOpensByASignedGrantWhenGitIsDown(t *testing.T) {
 	const namespace, ownNamespace = "locked-signed", "fluxgate-signed"
 	folder := t.TempDir()
@@ -96,6 +118,7 @@ func TestLockOpensByASignedGrantWhenGitIsDown(t *testing.T) {
 	verifier := strings.TrimSpace(grantCommand(t, "keygen", "--name", "bob@example.com", "--out", key))
 	locked := startLock(t, namespace, lockOf(namespace, `      breakGlass: {maxDuration: 4h, approverKeys: ["`+verifier+`"]}
 `), accessToTheCluster(t, ownNamespace)...)
+	locked.judgesGrants(t, ownNamespace)
 	carol := somebodyWithCertificate(t, "carol@example.com")
 	scale := []string{"scale", "deployment/web", "--replicas=3"}
 	evil := strings.Replace("UPDATE deployments.apps/scale NAMESPACE/web", "NAMESPACE", namespace, 1)
@@ -104,12 +127,17 @@ func TestLockOpensByASignedGrantWhenGitIsDown(t *testing.T) {
 	grantCommand(t, "new", "inc-4712", "--user", "carol@example.com", "--namespace", namespace, "--name", "web",
 		"--resource", "deployments.apps/scale", "--ticket", "INC-4712", "--reason", "Git is down", "--requested-by", "carol@example.com",
 		"--approved-by", "bob@example.com", "--cluster", "lab", "--for", "2h", "--out", note)
-	apply := func(configMap string) {
-		t.Helper()
+	apply := func(configMap string) lab.Outcome {
 		configMap = strings.ReplaceAll(configMap, "namespace: fluxgate-system", "namespace: "+ownNamespace)
-		allowed(t, cluster.Operator.KubectlWith(configMap, "apply", "-f", "-"))
+		return cluster.Operator.KubectlWith(configMap, "apply", "-f", "-")
 	}
-	apply(grantCommand(t, "sign", note, "--key", key))
+	t.Run("a note without a signature is refused when it is written", func(t *testing.T) {
+		found := refused(t, apply(unsignedGrant(ownNamespace)))
+		found.startsWith(t, "Fluxgate denied CREATE configmaps "+ownNamespace+"/unsigned")
+		found.names(t, "- fluxgate/grants .data.grant: have is no signed note")
+	})
+	signed := grantCommand(t, "sign", note, "--key", key)
+	allowed(t, apply(signed))
 	t.Run("once it is offered it opens what it names, with a warning", func(t *testing.T) {
 		eventually(t, func() error {
 			outcome := locked.as(carol, scale...)
@@ -125,7 +153,11 @@ func TestLockOpensByASignedGrantWhenGitIsDown(t *testing.T) {
 	locked.try(t, attempt{name: "somebody else", arguments: scale, refused: evil})
 	locked.try(t, attempt{name: "another object", as: carol, arguments: []string{"delete", "configmap", "settings"},
 		refused: "DELETE configmaps locked-signed/settings", hint: "Break-glass inc-4712 does not cover DELETE configmaps settings."})
-	apply(grantCommand(t, "end", note, "--key", key))
+	t.Run("a copy in another ConfigMap is refused", func(t *testing.T) {
+		found := refused(t, apply(strings.Replace(signed, "name: grant-inc-4712", "name: copy", 1)))
+		found.names(t, "- fluxgate/grants .data.grant: have ConfigMap grant-inc-4712 offers it already")
+	})
+	allowed(t, apply(grantCommand(t, "end", note, "--key", key)))
 	t.Run("once it is ended it opens nothing", func(t *testing.T) {
 		eventually(t, func() error {
 			if outcome := locked.as(carol, "scale", "deployment/web", "--replicas=4"); !outcome.Failed {
@@ -134,5 +166,18 @@ func TestLockOpensByASignedGrantWhenGitIsDown(t *testing.T) {
 			return nil
 		})
 		refused(t, locked.as(carol, "scale", "deployment/web", "--replicas=5"))
+	})
+	t.Run("its end cannot be deleted, nor lose its label", func(t *testing.T) {
+		inOwn := func(arguments ...string) lab.Outcome {
+			return cluster.Operator.Kubectl(append([]string{"-n", ownNamespace}, arguments...)...)
+		}
+		found := refused(t, inOwn("delete", "configmap", "grant-inc-4712"))
+		found.names(t, "- fluxgate/grants .data.revocation: have DELETE of the end of inc-4712")
+		found = refused(t, inOwn("label", "configmap", "grant-inc-4712", "fluxgate.dev/grant-"))
+		found.names(t, `- fluxgate/grants .metadata.labels["fluxgate.dev/grant"]: have taken away from the end of inc-4712`)
+	})
+	t.Run("once it is ended it is not taken again", func(t *testing.T) {
+		found := refused(t, apply(strings.Replace(signed, "name: grant-inc-4712", "name: copy", 1)))
+		found.names(t, "- fluxgate/grants .data.grant: have it was ended before its time")
 	})
 }

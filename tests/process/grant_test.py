@@ -63,17 +63,17 @@ class Grants(unittest.TestCase):
         self.assertEqual(run("grant", "keygen", "--name", "bob+1@example.com", "--out", self.folder / "x.key").returncode, 2)
 
     def test_from_new_to_the_end(self):
-        made, path = self.new("inc-1", "--cluster", "prod-1", "--for", "2h", "--from", "2026-12-05T02:10:00Z", "--max-uses", "3")
+        made, path = self.new("inc-1", "--cluster", "prod-1", "--for", "2h", "--from", "2126-12-05T02:10:00Z", "--max-uses", "3")
         self.assertEqual((made.returncode, made.stderr), (0, ""))
         policies = self.policies()
         signed = self.folder / "signed.yaml"
         self.assertEqual(run("grant", "sign", path, "--key", self.key, "--out", signed).returncode, 0)
-        within = ("grant", "status", "--policies", policies, "--time", "2026-12-05T03:00:00Z", "-o", "json", "--config-map")
+        within = ("grant", "status", "--policies", policies, "--time", "2126-12-05T03:00:00Z", "-o", "json", "--config-map")
         active = run(*within, signed)
         self.assertEqual(active.returncode, 0, active.stdout + active.stderr)
         grant = json.loads(active.stdout)["grants"][0]
-        self.assertEqual((grant["name"], grant["state"], grant["until"], grant["vouchedBy"]), ("inc-1", "active", "2026-12-05T04:10:00Z", KEY))
-        self.assertIn("inc-1  ended", run("grant", "status", "--policies", policies, "--config-map", signed, "--time", "2026-12-05T04:10:00Z").stdout)
+        self.assertEqual((grant["name"], grant["state"], grant["until"], grant["vouchedBy"]), ("inc-1", "active", "2126-12-05T04:10:00Z", KEY))
+        self.assertIn("inc-1  ended", run("grant", "status", "--policies", policies, "--config-map", signed, "--time", "2126-12-05T04:10:00Z").stdout)
         # Whatever was kept of it, it can be ended.
         for kept in (path, signed):
             with self.subTest(kept=kept.name):
@@ -82,8 +82,8 @@ class Grants(unittest.TestCase):
                 listed = self.folder / "list.yaml"
                 listed.write_text(json.dumps({"kind": "List", "items": []}))
                 after = json.loads(run(*within, signed, "--config-map", ended, "--config-map", listed).stdout)
-                self.assertEqual([entry["name"] for entry in after["revocations"]], ["inc-1"])
-                self.assertEqual(after["grants"], [])
+                self.assertEqual([(entry["name"], entry["endsSomething"]) for entry in after["revocations"]], [("inc-1", True)])
+                self.assertEqual([grant["state"] for grant in after["grants"]], ["ended before its time"])
         edited = self.folder / "edited.yaml"
         edited.write_text(signed.read_text().replace("production", "payments"))
         broken = run(*within, edited)
@@ -96,6 +96,7 @@ class Grants(unittest.TestCase):
             ("too long", ["--for", "25h"], {}, "no lock accepts a grant of more than 24h"),
             ("no duration", ["--for", "soon"], {}, "is no duration"),
             ("no time", ["--from", "soon"], {}, "--from: "),
+            ("ended already", ["--from", "2020-12-05T02:10:00Z"], {}, "--from: the grant would have ended at 2020-12-05T03:10:00Z"),
             ("everybody", ["--group", "system:authenticated"], {}, "means everybody"),
         ]
         for name, flags, more, says in rows:
@@ -103,6 +104,7 @@ class Grants(unittest.TestCase):
                 made, path = self.new("inc-2", *flags, out=self.folder / "never.yaml", **more)
                 self.assertEqual(made.returncode, 2)
                 self.assertIn(says, made.stderr)
+                self.assertIn("\nfluxgate grant new: ", "\n" + made.stderr)
                 self.assertFalse(path.exists())
         _, without_cluster = self.new("inc-3")
         refused = run("grant", "sign", without_cluster, "--key", self.key)
@@ -113,28 +115,127 @@ class Grants(unittest.TestCase):
         self.assertEqual((refused.returncode, refused.stdout), (2, ""))
         self.assertIn("the name of the key is expected", refused.stderr)
 
+    def test_every_error_says_which_command_it_is_of(self):
+        missing = self.folder / "missing"
+        rows = [
+            ("keygen", ["--name", "a b", "--out", missing]),
+            ("new", ["inc-8", "--user", "alice", "--namespace", "a", "--resource", "pods", "--ticket", "T", "--reason", "r", "--requested-by", "alice",
+                     "--approved-by", "bob", "--for", "soon"]),
+            ("sign", [missing, "--key", self.key]),
+            ("status", ["--policies", self.policies(), "--config-map", missing]),
+            ("end", [missing, "--key", self.key]),
+        ]
+        for command, words in rows:
+            with self.subTest(command):
+                ran = run("grant", command, *words)
+                self.assertEqual((ran.returncode, ran.stdout), (2, ""))
+                self.assertTrue(ran.stderr.startswith(f"fluxgate grant {command}: "), ran.stderr)
+
+    def test_the_operation_of_a_subresource_is_the_one_that_it_has(self):
+        rows = [
+            ("pods", [], "UPDATE pods"),
+            ("deployments.apps/scale", [], "UPDATE deployments.apps/scale"),
+            ("pods/exec", [], "CONNECT pods/exec"),
+            ("pods/attach", [], "CONNECT pods/attach"),
+            ("pods/portforward", [], "CONNECT pods/portforward"),
+            ("services/proxy", [], "CONNECT services/proxy"),
+            ("pods/eviction", [], "CREATE pods/eviction"),
+            ("pods/binding", [], "CREATE pods/binding"),
+            ("serviceaccounts/token", [], "CREATE serviceaccounts/token"),
+            ("pods/ephemeralcontainers", [], "UPDATE pods/ephemeralcontainers"),
+            ("pods", ["--operation", "CREATE", "--operation", "DELETE"], "CREATE/DELETE pods"),
+            ("pods/exec", ["--operation", "*"], "CREATE/UPDATE/DELETE/CONNECT pods/exec"),
+        ]
+        for resource, flags, says in rows:
+            with self.subTest(says):
+                path = self.folder / "operation.yaml"
+                made = run("grant", "new", "inc-9", "--user", "alice@example.com", "--namespace", "production", "--resource", resource, "--ticket", "T",
+                           "--reason", "r", "--requested-by", "alice@example.com", "--approved-by", KEY, *flags, "--out", path)
+                self.assertEqual(made.returncode, 0, made.stderr)
+                listed = run("grant", "status", "--policies", self.policies(path), "-o", "json")
+                self.assertEqual(json.loads(listed.stdout)["grants"][0]["what"], [says])
+
+    def test_status_says_all_that_a_grant_says(self):
+        _, path = self.new("inc-10", "--cluster", "prod-1", "--for", "2h", "--from", "2126-12-05T02:10:00Z", "--max-uses", "3")
+        listed = run("grant", "status", "--policies", self.policies(path), "--time", "2126-12-05T03:00:00Z")
+        self.assertEqual((listed.returncode, listed.stderr), (0, ""))
+        self.assertEqual(listed.stdout, "inc-10  active\n"
+                         "    alice@example.com may UPDATE deployments.apps; UPDATE deployments.apps/scale named web* in production of cluster prod-1\n"
+                         "    from 2126-12-05T02:10:00Z until 2126-12-05T04:10:00Z, at most 3 times with each replica\n"
+                         f"    ticket INC-4711, approved by {KEY}, vouched for by git\n")
+
+    def test_status_judges_grants_for_a_cluster(self):
+        _, path = self.new("inc-11", "--cluster", "prod-1")
+        signed = self.folder / "for-a-cluster.yaml"
+        self.assertEqual(run("grant", "sign", path, "--key", self.key, "--out", signed).returncode, 0)
+        policies = self.policies()
+        rows = [("from Git, for it", self.policies(path), [], "prod-1", "active", 0), ("from Git, for another", self.policies(path), [], "prod-2", "for another cluster", 0),
+                ("signed, for it", policies, ["--config-map", signed], "prod-1", "active", 0),
+                ("signed, for another", policies, ["--config-map", signed], "prod-2", "for another cluster", 1)]
+        for name, folder, more, cluster, state, code in rows:
+            with self.subTest(name):
+                listed = run("grant", "status", "--policies", folder, "--cluster", cluster, "-o", "json", *more)
+                self.assertEqual((json.loads(listed.stdout)["grants"][0]["state"], listed.returncode), (state, code), listed.stderr)
+
+    def test_an_end_ends_what_lies_in_git_too(self):
+        _, path = self.new("inc-12")
+        policies, end = self.policies(path), self.folder / "end-of-git.yaml"
+        _, other = self.new("inc-12", "--name", "api*", out=self.folder / "other.yaml")
+        alone = self.policies()
+        rows = [("the grant", path, policies, "ended before its time", True, 0), ("another one of its name", other, policies, "active", False, 1),
+                ("one that is not here any more", other, alone, None, False, 0)]
+        for name, file, folder, state, ends, code in rows:
+            with self.subTest(name):
+                self.assertEqual(run("grant", "end", file, "--key", self.key, "--out", end).returncode, 0)
+                listed = run("grant", "status", "--policies", folder, "--config-map", end, "-o", "json")
+                found = json.loads(listed.stdout)
+                self.assertEqual([grant["state"] for grant in found["grants"]], [state] if state else [])
+                self.assertEqual([entry["endsSomething"] for entry in found["revocations"]], [ends])
+                self.assertEqual(listed.returncode, code)
+
+    def test_what_is_no_config_map_is_an_error(self):
+        _, grant = self.new("inc-13", "--cluster", "c")
+        rows = [
+            ("a grant", grant.read_text(), ":1:1: expected a ConfigMap"),
+            ("nothing", "", "the file is empty"),
+            ("a list of something else", json.dumps({"kind": "List", "items": [{"kind": "Secret"}]}), "expected a ConfigMap"),
+            ("a list without items", json.dumps({"kind": "List"}), "expected a ConfigMap"),
+            ("a text", "hello", "expected"),
+            ("a ConfigMap of the API server's list", json.dumps({"kind": "ConfigMapList", "items": [{"metadata": {"name": "a"}}]}), None),
+            ("a list of none", json.dumps({"kind": "List", "items": []}), None),
+        ]
+        policies, file = self.policies(), self.folder / "no-config-map.yaml"
+        for name, text, says in rows:
+            with self.subTest(name):
+                file.write_text(text)
+                listed = run("grant", "status", "--policies", policies, "--config-map", file)
+                self.assertEqual(listed.returncode, 2 if says else 0, listed.stdout + listed.stderr)
+                if says:
+                    self.assertIn(f"fluxgate grant status: {file}", listed.stderr)
+                    self.assertIn(says, listed.stderr)
+
     def test_check_lets_pass_what_a_grant_from_git_covers(self):
-        _, path = self.new("inc-5", "--from", "2026-12-05T02:10:00Z")
+        _, path = self.new("inc-5", "--from", "2126-12-05T02:10:00Z")
         policies = self.policies(path)
         review = json.loads(recording("person-edits-image"))
         reviews = self.folder / "reviews.jsonl"
         other = json.loads(json.dumps(review).replace('"name": "web"', '"name": "api"'))
         reviews.write_text(json.dumps(review) + "\n" + json.dumps(other) + "\n")
-        for time, allowed in (("2026-12-05T02:30:00Z", [True, False]), ("2026-12-05T03:10:00Z", [False, False]), ("2026-12-05T02:09:59Z", [False, False])):
+        for time, allowed in (("2126-12-05T02:30:00Z", [True, False]), ("2126-12-05T03:10:00Z", [False, False]), ("2126-12-05T02:09:59Z", [False, False])):
             with self.subTest(time):
                 judged = run("check", "--policies", policies, "--reviews", reviews, "-o", "jsonl", "--time", time)
                 lines = [json.loads(line) for line in judged.stdout.splitlines()]
                 self.assertEqual([line["allowed"] for line in lines], allowed, judged.stdout + judged.stderr)
 
     def test_a_policy_test_asks_at_the_time_of_a_grant(self):
-        _, path = self.new("inc-7", "--from", "2026-12-05T02:10:00Z")
+        _, path = self.new("inc-7", "--from", "2126-12-05T02:10:00Z")
         policies = self.policies(path)
         old, new = ({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "production"}, "spec": {"replicas": n}} for n in (2, 5))
         cases = [
             {"name": time, "operation": "UPDATE", "user": {"username": "alice@example.com"}, "object": new, "oldObject": old, "time": time,
              "expect": {"allowed": allowed, **more}}
-            for time, allowed, more in (("2026-12-05T02:30:00Z", True, {"warnings": ["break-glass inc-7 (INC-4711) until 2026-12-05T03:10:00Z"]}),
-                                        ("2026-12-05T03:10:00Z", False, {"message": "Break-glass inc-7 ended at 2026-12-05T03:10:00Z."}))
+            for time, allowed, more in (("2126-12-05T02:30:00Z", True, {"warnings": ["break-glass inc-7 (INC-4711) until 2126-12-05T03:10:00Z"]}),
+                                        ("2126-12-05T03:10:00Z", False, {"message": "Break-glass inc-7 ended at 2126-12-05T03:10:00Z."}))
         ]
         test = {"apiVersion": "fluxgate.dev/v1alpha1", "kind": "PolicyTest", "metadata": {"name": "grant"},
                 "spec": {"policies": [str(policies.name)], "cases": cases}}

@@ -7,11 +7,21 @@
 
 using namespace fluxgate;
 using namespace fluxgate::webhook;
+using namespace std::chrono_literals;
 
 namespace {
 
-policy::UsedGrant grant(std::string digest, std::optional<std::uint64_t> max_uses) {
-    return {.name = "inc", .digest = std::move(digest), .ticket = "T-1", .approved_by = "bob", .vouched_by = "git", .max_uses = max_uses};
+constexpr WallTime kNow{std::chrono::microseconds{1'796'436'600'000'000}};
+constexpr std::chrono::microseconds kMoment{1};
+
+policy::UsedGrant grant(std::string digest, std::optional<std::uint64_t> max_uses, WallTime ends = kNow + 1h) {
+    return {.name = "inc",
+            .digest = std::move(digest),
+            .ticket = "T-1",
+            .approved_by = "bob",
+            .vouched_by = "git",
+            .expires_at = ends,
+            .max_uses = max_uses};
 }
 
 }  // namespace
@@ -36,9 +46,35 @@ TEST_CASE("a use is taken while there are uses left, of all grants or of none") 
         INFO(row.name);
         GrantUses uses(row.before);
         const auto snapshot = uses.counts();
-        CHECK(uses.take(row.grants) == row.taken);
+        CHECK(uses.take(row.grants, kNow) == row.taken);
         CHECK(*uses.counts() == row.after);
         CHECK(*snapshot == row.before);
+    }
+}
+
+TEST_CASE("a grant that ended more than a day ago is forgotten, and none before") {
+    struct Row {
+        std::string_view name;
+        policy::GrantCounts so_far;              // as records tell it
+        std::vector<policy::UsedGrant> earlier;  // used then
+        std::chrono::microseconds later;         // another one is used
+        policy::GrantCounts after;
+    };
+    const Row rows[] = {
+        {"while it holds", {}, {grant("a", 2)}, 30min, {{"a", 1}, {"z", 1}}},
+        {"a day after its end", {}, {grant("a", 2)}, 25h, {{"a", 1}, {"z", 1}}},
+        {"a moment later", {}, {grant("a", 2)}, 25h + kMoment, {{"z", 1}}},
+        {"one of two", {}, {grant("a", 2), grant("b", 2, kNow + 2h)}, 25h + kMoment, {{"b", 1}, {"z", 1}}},
+        {"from before the start, two days later", {{"a", 2}}, {}, 48h, {{"a", 2}, {"z", 1}}},
+        {"from before the start, a moment later", {{"a", 2}}, {}, 48h + kMoment, {{"z", 1}}},
+        {"from before the start and used since", {{"a", 2}}, {grant("a", 9, kNow + 36h)}, 48h + kMoment, {{"a", 3}, {"z", 1}}},
+    };
+    for (const Row& row : rows) {
+        INFO(row.name);
+        GrantUses uses(row.so_far, kNow);
+        if (!row.earlier.empty()) CHECK(uses.take(row.earlier, kNow));
+        CHECK(uses.take({grant("z", 1, kNow + row.later + 1h)}, kNow + row.later));
+        CHECK(*uses.counts() == row.after);
     }
 }
 
@@ -49,7 +85,7 @@ TEST_CASE("however many threads ask, a grant is never used too often") {
     std::vector<std::jthread> threads;
     for (int i = 0; i < 4; ++i) {
         threads.emplace_back([&] {
-            for (int k = 0; k < 400; ++k) taken += uses.take({grant("a", kMax)}) ? 1 : 0;
+            for (int k = 0; k < 400; ++k) taken += uses.take({grant("a", kMax)}, kNow) ? 1 : 0;
         });
     }
     threads.clear();

@@ -1,6 +1,7 @@
 #include "webhook/handler.hpp"
 
 #include <atomic>
+#include <barrier>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -41,6 +42,7 @@ public:
         std::shared_ptr<const policy::PolicySet> policies = demo_policies();
         bool degraded = false;
         std::size_t queue_max = 1'000;
+        GrantUses* grant_uses = nullptr;
     };
     Door() : Door(Options()) {}
     explicit Door(Options options) : policies(options.policies) {
@@ -58,6 +60,7 @@ public:
                     without_record += without ? 1 : 0;
                 },
             .on_misdirected = [this](const http::Request&, int status) { misdirected = status; },
+            .grant_uses = options.grant_uses,
         });
         http::ServerOptions server_options;
         server_options.threads = 2;
@@ -275,6 +278,59 @@ TEST_CASE("clients on many threads get their own answers while policies are swap
     for (std::thread& thread : threads) thread.join();
     CHECK(wrong == 0);
     CHECK(door.log->next_sequence() == 201);
+}
+
+// A set so large that two reviews overlap between the look at the counts and the use.
+TEST_CASE("a review that loses the last use of a grant to another thread is judged again") {
+    constexpr int kRounds = 20;
+    constexpr int kOthers = 300;
+    constexpr int kLocks = 100;
+    json grant{{"apiVersion", "fluxgate.dev/v1alpha1"},
+               {"kind", "BreakGlass"},
+               {"spec",
+                {{"subjects", {{{"kind", "User"}, {"name", "alice@example.com"}}}},
+                 {"match",
+                  {{"namespaces", {"production"}},
+                   {"resourceRules",
+                    {{{"apiGroups", {"apps"}}, {"apiVersions", {"*"}}, {"resources", {"deployments"}}, {"operations", {"UPDATE"}}}}}}},
+                 {"ticket", "T-1"},
+                 {"reason", "r"},
+                 {"requestedBy", "carol"},
+                 {"approvedBy", "bob"},
+                 {"notBefore", format_rfc3339(kNow)},
+                 {"expiresAt", format_rfc3339(kNow + 1h)},
+                 {"maxUses", 1}}}};
+    std::string files =
+        "apiVersion: fluxgate.dev/v1alpha1\nkind: GuardPolicy\nmetadata: {name: p}\nspec:\n  match: {namespaces: [production]}\n"
+        "  rules:\n";
+    for (int i = 0; i < kLocks; ++i)
+        files += "  - {name: r" + std::to_string(i) + ", lock: {writers: [flux], breakGlass: {maxDuration: 1h}}}\n";
+    for (int i = 0; i < kOthers + 2 * kRounds; ++i) {
+        grant["spec"]["match"]["names"] = {i < kOthers ? "another" : "web"};
+        grant["metadata"] = {{"name", "g" + std::to_string(i)}};
+        files += "---\n" + grant.dump() + "\n";
+    }
+    GrantUses uses;
+    const Door door({.policies = compile(files), .grant_uses = &uses});
+    const std::string body = update_review().dump();
+    std::atomic<int> allowed = 0;
+    std::barrier both(2);
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 2; ++i) {
+        threads.emplace_back([&] {
+            http::Client client = door.client();
+            for (int round = 0; round < kRounds; ++round) {
+                both.arrive_and_wait();  // so that both find the same grant
+                const auto response = client.exchange("POST", "/validate?timeout=10s", body);
+                allowed += response && json::parse(response->body)["response"]["allowed"] ? 1 : 0;
+            }
+        });
+    }
+    threads.clear();
+    CHECK(allowed == 2 * kRounds);  // by another grant
+    CHECK(uses.counts()->size() == 2 * kRounds);
+    for (const auto& [digest, count] : *uses.counts()) CHECK(count == 1);
+    CHECK_FALSE(door.review(body)["allowed"]);
 }
 
 TEST_CASE("the deadline follows the caller's timeout, less the margin, within bounds") {

@@ -155,12 +155,39 @@ TEST_CASE("in a namespace without a lock the notes are judged all the same") {
     }
 }
 
-TEST_CASE("a grant that was ended is not taken again") {
+TEST_CASE("a grant is taken once, and not again when it was ended") {
     const auto set = sample::compiled(sample::kLock);
-    const SignedGrants known = SignedGrants::read({{"r", "", kEnd}}, *set, Limits{});
-    const Verdict verdict = judge(writes(config_map({{"grant", signed_text(grant())}})),
-                                  {.now = at("2026-12-05T03:00:00Z"), .signed_grants = &known, .cluster_name = "prod-1"});
-    CHECK_FALSE(verdict.allowed);
-    REQUIRE(verdict.violations.size() == 1);
-    CHECK(verdict.violations.front().have == "it was ended before its time");
+    const std::string note = signed_text(grant());
+    // The same text with one more signature, which nobody knows.
+    const std::string another_note = note + SignerKey::generate("mallory").value().signature_line(grant()).value();
+    struct Row {
+        std::string_view name;
+        OfferedGrant known;
+        json data{};
+        json before = nullptr;
+        std::string_view refused{};
+    };
+    const Row rows[] = {
+        {"ended", {"r", "", kEnd}, {{"grant", note}}, nullptr, "it was ended before its time"},
+        {"offered by another ConfigMap", {"copy", note, ""}, {{"grant", note}}, nullptr, "ConfigMap copy offers it already"},
+        {"offered by another ConfigMap with other signatures",
+         {"copy", note, ""},
+         {{"grant", another_note}},
+         nullptr,
+         "ConfigMap copy offers it already"},
+        {"offered by this ConfigMap", {"grant-inc-4711", note, ""}, {{"grant", another_note}}, config_map({{"grant", note}})},
+        {"another grant offered by another ConfigMap", {"copy", signed_text(grant({{"ticket", "INC-4712"}})), ""}, {{"grant", note}}},
+        {"offered by another ConfigMap, and ended by this one", {"copy", note, ""}, {{"grant", note}, {"revocation", kEnd}}},
+    };
+    for (const Row& row : rows) {
+        INFO(row.name);
+        const SignedGrants known = SignedGrants::read({row.known}, *set, Limits{});
+        const Verdict verdict = judge(writes(config_map(row.data), row.before),
+                                      {.now = at("2026-12-05T03:00:00Z"), .signed_grants = &known, .cluster_name = "prod-1"});
+        CHECK(verdict.allowed == row.refused.empty());
+        if (!row.refused.empty()) {
+            REQUIRE(verdict.violations.size() == 1);
+            CHECK(verdict.violations.front().have == row.refused);
+        }
+    }
 }

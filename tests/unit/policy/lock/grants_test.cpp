@@ -215,6 +215,7 @@ TEST_CASE("the digest of a grant from Git is of what it says, not of its file") 
     const auto digest = [](const std::string& text) { return sample::compiled({sample::kLock, text})->grants.front().digest; };
     CHECK(digest(grant()) == digest("# a comment\n" + grant()));
     CHECK(digest(grant()) != digest(grant({{"ticket", "INC-4712"}})));
+    CHECK(sample::compiled({sample::kLock, grant()})->grants.front().meaning == digest(grant()));
 }
 
 TEST_CASE("a grant that is wrong keeps the set from loading, with line and reason") {

@@ -26,9 +26,12 @@ std::shared_ptr<const PolicySet> set_with(const std::string& keys = "\"" + sampl
     return sample::compiled(sample::lock_with("{maxDuration: 4h, approverKeys: [" + keys + "]}"));
 }
 
-std::string revocation(const std::string& of_text, std::string_view end = "2026-12-05T04:10:00Z") {
-    return revocation_text({"inc-4711", digest_of_text(of_text), at(end)});
-}
+std::string revocation_of(const std::string& digest) { return revocation_text({"inc-4711", digest, at("2026-12-05T04:10:00Z")}); }
+std::string revocation(const std::string& of_text) { return revocation_of(digest_of_text(of_text)); }
+
+std::string meaning_of(const std::string& text) { return sample::compiled({sample::kLock, text})->grants.front().meaning; }
+
+std::string numbered(std::size_t number) { return "a" + std::to_string(1'000'000 + number); }
 
 }  // namespace
 
@@ -113,6 +116,7 @@ TEST_CASE("a revocation ends the grant whose text it names, and no other") {
         {"of another grant", signed_text(revocation(grant({{"ticket", "INC-4712"}}))), false},
         {"by a stranger", signed_text(revocation(grant()), stranger()), false, "of no lock"},
         {"edited afterwards", edited, false, "does not fit the text"},
+        {"by what the grant means", signed_text(revocation_of(meaning_of(grant()))), true},
         {"unsigned", revocation(grant()), false, "is no signed note"},
         {"without its end", signed_text(shorter), false, "is no revocation"},
         {"with more lines", signed_text(revocation(grant()) + "more: lines\n"), false, "is no revocation"},
@@ -128,19 +132,107 @@ TEST_CASE("a revocation ends the grant whose text it names, and no other") {
         INFO(row.name);
         // The order of offers makes no difference.
         const SignedGrants offers = SignedGrants::read({{"g", signed_text(grant()), ""}, {"r", "", row.note}}, *set, Limits{});
-        CHECK(offers.grants.empty() == row.ends);
+        REQUIRE(offers.grants.size() == 1);
+        CHECK(offers.is_revoked(offers.grants.front()) == row.ends);
+        const Context context{.now = at("2026-12-05T03:00:00Z"), .signed_grants = &offers, .cluster_name = "prod-1"};
+        const Verdict verdict = evaluate(*Read(sample::update()), *set, context);
+        CHECK(verdict.allowed == !row.ends);
+        if (row.ends) CHECK(verdict.guidance == "Break-glass inc-4711 was ended before its time.");
         CHECK(offers.problems.empty() == row.says.empty());
         if (!row.says.empty()) CHECK(offers.problems.front().find(row.says) != std::string::npos);
     }
 }
 
-TEST_CASE("the same grant offered twice is one, and offers without end are cut") {
-    const std::vector<OfferedGrant> twice{{"a", signed_text(grant()), ""}, {"b", signed_text(grant()), ""}};
-    CHECK(SignedGrants::read(twice, *set_with(), Limits{}).grants.size() == 1);
-    const std::vector<OfferedGrant> many(SignedGrants::kOffersMax + 2);
-    const SignedGrants offers = SignedGrants::read(many, *set_with(), Limits{});
-    REQUIRE(offers.problems.size() == 1);
-    CHECK(offers.problems.front().find("the 2 beyond the first 1000") != std::string::npos);
+TEST_CASE("a revocation ends a grant from Git too, by what it means") {
+    struct Row {
+        std::string_view name;
+        std::string digest;
+        bool ends;
+    };
+    const Row rows[] = {
+        {"what it means", meaning_of(grant()), true},
+        {"what it means, whatever its comments", meaning_of("# for the night\n" + grant()), true},
+        {"its text, which Git does not keep", digest_of_text(grant()), false},
+        {"what another means", meaning_of(grant({{"ticket", "INC-4712"}})), false},
+    };
+    const auto set = sample::compiled({sample::kLock, grant()});
+    for (const Row& row : rows) {
+        INFO(row.name);
+        const SignedGrants offers = SignedGrants::read({{"r", "", signed_text(revocation_of(row.digest))}}, *set, Limits{});
+        REQUIRE(offers.revocations.size() == 1);
+        const Context context{.now = at("2026-12-05T03:00:00Z"), .signed_grants = &offers, .cluster_name = "prod-1"};
+        const Verdict verdict = evaluate(*Read(sample::update()), *set, context);
+        CHECK(verdict.allowed == !row.ends);
+        if (row.ends) CHECK(verdict.guidance == "Break-glass inc-4711 was ended before its time.");
+    }
+}
+
+TEST_CASE("a revocation holds while any lock has the key that signed it") {
+    const std::string bob = "\"" + sample::kApprover + "\"";
+    const std::string both = bob + ", \"" + carol().verifier().text() + "\"";
+    std::string by_both = signed_text(revocation(grant()));
+    by_both += carol().signature_line(revocation(grant())).value();
+    struct Row {
+        std::string_view name;
+        std::string revocation;
+        std::string keys;
+        bool holds;
+    };
+    const Row rows[] = {
+        {"by another approver", signed_text(revocation(grant()), carol()), both, true},
+        {"by another approver, whose key was taken away", signed_text(revocation(grant()), carol()), bob, false},
+        {"by the grant's own approver, when the other's key was taken away", signed_text(revocation(grant())), bob, true},
+        {"by both, when the other's key was taken away", by_both, bob, true},
+    };
+    for (const Row& row : rows) {
+        INFO(row.name);
+        const SignedGrants offers = SignedGrants::read({{"g", signed_text(grant()), row.revocation}}, *set_with(row.keys), Limits{});
+        REQUIRE(offers.grants.size() == 1);
+        CHECK(offers.is_revoked(offers.grants.front()) == row.holds);
+    }
+}
+
+TEST_CASE("no number of ConfigMaps hides a revocation or makes room for a grant") {
+    constexpr std::size_t kMax = SignedGrants::kGrantsMax;
+    const std::string end = signed_text(revocation(grant()));
+    const auto offers_of = [&](std::size_t count, const auto& note) {
+        std::vector<OfferedGrant> offers;
+        for (std::size_t i = 0; i < count; ++i) offers.push_back({numbered(i), note(i), ""});
+        return offers;
+    };
+    const auto copy = [](std::size_t) { return signed_text(grant()); };
+    const auto junk = [](std::size_t i) { return "junk " + std::to_string(i); };
+    struct Row {
+        std::string_view name;
+        std::vector<OfferedGrant> offers;
+        std::size_t grants;
+        bool ended = false;
+        std::size_t problems = 0;
+    };
+    std::vector<Row> rows{
+        {"twice", offers_of(2, copy), 1},
+        {"more copies than grants are read", offers_of(kMax + 2, copy), 1},
+        {"more copies than grants are read, and its end after them", offers_of(kMax + 2, copy), 1, true},
+        {"as many as are read", offers_of(kMax, junk), 0, false, kMax},
+        {"more than are read", offers_of(kMax + 1, junk), 0, false, 1},
+        {"a good one before more than are read", offers_of(kMax, junk), 0, true, 1},
+        {"ends of one grant without end", {}, 0, true},
+    };
+    rows[2].offers.push_back({"z", "", end});
+    rows[5].offers.insert(rows[5].offers.begin(), {"a", signed_text(grant()), end});
+    for (std::size_t i = 0; i < kMax + 2; ++i) rows[6].offers.push_back({numbered(i), "", end});
+    for (const Row& row : rows) {
+        INFO(row.name);
+        const SignedGrants read = SignedGrants::read(row.offers, *set_with(), Limits{});
+        CHECK(read.grants.size() == row.grants);
+        CHECK(read.config_maps.size() == row.grants);
+        CHECK(read.problems.size() == row.problems);
+        CHECK(read.revocations.size() == (row.ended ? 1 : 0));
+        if (row.grants == 1) CHECK(read.is_revoked(read.grants.front()) == row.ended);
+        if (row.grants == 1) CHECK(read.config_maps.front() == numbered(0));
+        if (row.problems == 1)
+            CHECK(read.problems.front() == "1001 different signed grants are offered, at most 1000 are read: none is accepted");
+    }
 }
 
 TEST_CASE("a revocation is read as it was written") {
