@@ -207,8 +207,7 @@ Result<std::string> SignerKey::signature_line(std::string_view text) const {
 }
 
 Result<SignedNote> SignedNote::parse(std::string_view note) {
-    if (note.size() > kBytesMax)
-        return fail(Errc::too_large, fmt::format("the note has {} bytes; at most {} are read", note.size(), kBytesMax));
+    if (note.size() > kBytesMax) return fail(Errc::too_large, fmt::format("the note has more than {} bytes", kBytesMax));
     if (auto checked = check_characters(note); !checked) return tl::unexpected(checked.error());
     const std::size_t gap = note.rfind("\n\n");
     if (gap == std::string_view::npos || !note.ends_with('\n') || gap + 2 == note.size()) {

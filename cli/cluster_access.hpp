@@ -23,4 +23,7 @@ struct ClusterAccessFlags {
 Result<std::optional<kube::client::ClientConfig>> find_cluster_access(const ClusterAccessFlags& flags,
                                                                       const kube::client::PodEnvironment& environment, const Clock& clock);
 
+// In a Pod, without any flag, and yet nothing to watch with: for the log, since nobody may have meant that. Nothing otherwise.
+std::optional<std::string> why_pod_without_access(const ClusterAccessFlags& flags, const kube::client::PodEnvironment& environment);
+
 }  // namespace fluxgate::cli

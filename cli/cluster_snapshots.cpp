@@ -1,6 +1,5 @@
 #include "cli/cluster_snapshots.hpp"
 
-#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -27,9 +26,13 @@ std::function<Result<void>(std::stop_token)> make_probe(kube::client::ClientConf
 
 ClusterSnapshots::ClusterSnapshots(kube::client::ClientConfig access, const SnapshotCell<policy::PolicySet>& policies, const Limits& limits,
                                    const Clock& clock, Log& log)
-    : policies_(policies), limits_(limits), log_(log), signed_grants_(std::make_shared<const policy::SignedGrants>()) {
+    : policies_(policies),
+      limits_(limits),
+      clock_(clock),
+      log_(log),
+      api_server_(access.source),
+      signed_grants_(std::make_shared<const policy::SignedGrants>()) {
     const auto set = policies_.load();
-    log_.write(LogLevel::info, "watching the cluster", {{"apiServer", access.source}});
     snapshots::ClusterWatch::Options options{
         .locked = snapshots::LockedNamespaces(*set),
         .limits = limits_,
@@ -41,13 +44,25 @@ ClusterSnapshots::ClusterSnapshots(kube::client::ClientConfig access, const Snap
                 offers_ = offers;
                 read_grants();
             },
-        .on_trouble =
-            [this](snapshots::Kind kind, const std::string& problem) {
-                log_.write_limited(LogLevel::warn, "the cluster cannot be watched",
-                                   {{"collection", std::string(snapshots::to_string(kind))}, {"error", problem}});
-            },
+        .on_trouble = [this](snapshots::Kind kind, const Error& problem) { tell_trouble(kind, problem); },
+        .waiting_for = [credentials = access.credentials] { return credentials->waiting_for(); },
     };
     watch_ = std::make_unique<snapshots::ClusterWatch>(std::move(options), clock);
+}
+
+void ClusterSnapshots::begin() {
+    log_.write(LogLevel::info, "watching the cluster", {{"apiServer", api_server_}});
+    watch_->begin();
+}
+
+// A server that cannot be reached, or does not know us, says the same of every collection.
+void ClusterSnapshots::tell_trouble(snapshots::Kind kind, const Error& problem) {
+    {
+        const std::lock_guard lock(telling_);
+        if (!troubles_.is_news(problem.message, clock_.steady())) return;
+    }
+    log_.write_limited(LogLevel::warn, "the cluster cannot be watched",
+                       {{"collection", std::string(snapshots::to_string(kind))}, {"error", to_string(problem)}});
 }
 
 void ClusterSnapshots::measure(webhook::Metrics& metrics) const { metrics.set_snapshots(!watch_->why_not_fresh(), watch_->age()); }
@@ -77,14 +92,8 @@ void ClusterSnapshots::read_grants() {
     constexpr std::size_t kProblemsShown = 20;
     if (!offers_) return;
     auto read = std::make_shared<const policy::SignedGrants>(policy::SignedGrants::read(*offers_, *policies_.load(), limits_));
-    std::size_t shown = 0;
-    for (const std::string& problem : read->problems) {
-        if (std::find(grant_problems_.begin(), grant_problems_.end(), problem) != grant_problems_.end() || shown == kProblemsShown)
-            continue;
+    for (const std::string& problem : grant_problems_.take_news(read->problems, kProblemsShown))
         log_.write(LogLevel::warn, "an offered grant is not accepted", {{"problem", problem}});
-        ++shown;
-    }
-    grant_problems_ = read->problems;
     signed_grants_.store(std::move(read));
 }
 

@@ -76,7 +76,7 @@ private:
     sigset_t set_{};
 };
 
-// Ends the process at the end of the grace period when it cannot end by itself: a disk that hangs holds the thread of the
+// Ends the process at the end of the grace period when it cannot end by itself: a disk that hangs, for example, holds the thread of the
 // audit log in its sync. What was acknowledged is durable, so nothing is lost that an answer spoke of.
 class LastResort {
 public:
@@ -88,7 +88,7 @@ private:
         std::mutex mutex;
         std::unique_lock lock(mutex);
         if (wake_.wait_until(lock, stop, when, [&] { return stop.stop_requested(); })) return;
-        log.write(LogLevel::error, "not ended by the end of the grace period, probably because a disk hangs; giving up");
+        log.write(LogLevel::error, "not ended by the end of the grace period; giving up");
         std::this_thread::sleep_for(std::chrono::milliseconds(200));  // the log's own thread writes that line
         ::_exit(kCouldNotEvaluate);
     }
@@ -142,6 +142,9 @@ int serve(const ServeFlags& flags) {
     if (!policies) return kCouldNotEvaluate;
 
     Log log(level, format);
+    if (const auto why = why_pod_without_access(flags.cluster_access, kube::client::PodEnvironment::of_this_process())) {
+        log.write(LogLevel::warn, "nothing is known of the cluster: this Pod has no access to the API server", {{"why", *why}});
+    }
     std::atomic<bool> audit_broke{false};
     options->on_audit_broken = [&audit_broke] {
         audit_broke = true;

@@ -64,10 +64,10 @@ Serving::~Serving() {
     audit_log_.reset();
 }
 
-void Serving::watch_cluster() {
+void Serving::make_snapshots() {
     if (!options_.cluster_access) return;
     snapshots_ = std::make_unique<ClusterSnapshots>(std::move(*options_.cluster_access), policies_, options_.limits, clock_, log_);
-    readiness_.set_snapshots([this] { return snapshots_->why_not_fresh(); });
+    readiness_.set_snapshots([this] { return snapshots_->why_not_fresh(); }, [this] { return snapshots_->absent_kinds(); });
 }
 
 Result<std::unique_ptr<Serving>> Serving::start(ServingOptions options, std::shared_ptr<const policy::PolicySet> policies, Log& log) {
@@ -76,8 +76,10 @@ Result<std::unique_ptr<Serving>> Serving::start(ServingOptions options, std::sha
     serving->metrics_.set_policy_set(*serving->policies_.load());
     if (auto checked = serving->check_certificate(); !checked) return tl::unexpected(checked.error());
     if (auto opened = serving->open_audit_log(); !opened) return tl::unexpected(opened.error());
-    serving->watch_cluster();
+    serving->make_snapshots();
+    // What can fail at once does so before anything waits for others: plugins, the API server.
     if (auto started = serving->start_servers(); !started) return tl::unexpected(started.error());
+    if (serving->snapshots_) serving->snapshots_->begin();
     serving->announce_exceptions(serving->clock_.now());
     serving->announce_learning(serving->clock_.now());
     if (serving->options_.policy_folder) {

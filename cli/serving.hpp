@@ -71,7 +71,7 @@ private:
     Result<void> open_audit_log();
     Result<std::unique_ptr<audit::Log>> open_log_and_count_grants();
     Result<void> check_certificate();
-    void watch_cluster();
+    void make_snapshots();
     Result<void> start_servers();
     void log_answer(const webhook::Outcome& outcome, bool without_record, std::chrono::nanoseconds duration);
     void log_event(const char* listener, const http::Event& event);

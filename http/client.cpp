@@ -3,7 +3,6 @@
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -18,6 +17,7 @@
 #include <optional>
 #include <system_error>
 
+#include "base/stop_event.hpp"
 #include "http/wire.hpp"
 
 namespace fluxgate::http {
@@ -43,29 +43,12 @@ private:
     int number_;
 };
 
-// Turns a stop token into something that poll(2) can wait for.
-class Wake {
-public:
-    explicit Wake(const std::stop_token& stop)
-        : descriptor_(stop.stop_possible() ? ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC) : -1), callback_(stop, Ring{descriptor_.get()}) {}
-    // -1, which poll(2) passes over, when nobody can stop the call.
-    int descriptor() const { return descriptor_.get(); }
-
-private:
-    struct Ring {
-        int descriptor;
-        void operator()() const { ::eventfd_write(descriptor, 1); }
-    };
-    Descriptor descriptor_;
-    std::stop_callback<Ring> callback_;
-};
-
 // One call: what is asked, how long it may take, and who may end it.
 struct Call {
-    Call(const ClientRequest& given, Deadline until) : request(given), deadline(until), wake(given.stop) {}
+    Call(const ClientRequest& given, Deadline until) : request(given), deadline(until), stopped(given.stop) {}
     const ClientRequest& request;
     Deadline deadline;
-    Wake wake;
+    StopEvent stopped;
 };
 
 // A body that goes on to its taker as it comes, or is collected up to a bound.
@@ -166,6 +149,12 @@ Result<Addresses> look_up(const std::string& host, std::uint16_t port) {
     return Addresses(list);
 }
 
+int count_from(const addrinfo* address) {
+    int count = 0;
+    for (; address != nullptr; address = address->ai_next) ++count;
+    return count;
+}
+
 // A server that vanished without a word is noticed within half a minute, also by a stream on which nothing happens.
 void set_socket_options(int descriptor) {
     const auto set = [descriptor](int level, int option, int value) { ::setsockopt(descriptor, level, option, &value, sizeof value); };
@@ -185,9 +174,14 @@ public:
     // `handlers` null: the whole body is the answer.
     Result<ClientResponse> call(const ClientRequest& request, const StreamHandlers* handlers) {
         Call call(request, std::chrono::steady_clock::now() + options_.timeout);
-        auto response = try_call(call, handlers);
-        if (!response || response->close) disconnect();
-        return response;
+        try {
+            auto response = try_call(call, handlers);
+            if (!response || response->close) disconnect();
+            return response;
+        } catch (...) {  // of the taker: half an answer is left in the connection
+            disconnect();
+            throw;
+        }
     }
     // A server has nothing to say between two exchanges, except that it closes.
     bool connected() const {
@@ -223,12 +217,17 @@ private:
         return text;
     }
 
-    Result<void> connect(const Call& call) {
+    Result<void> connect(Call& call) {
         const auto addresses = look_up(options_.address, options_.port);
         if (!addresses) return tl::unexpected(addresses.error());
         Result<void> connected = fail(Errc::peer, fmt::format("{} has no address", peer_));
+        const Deadline deadline = call.deadline;
         for (const addrinfo* address = addresses->get(); address != nullptr && !connected; address = address->ai_next) {
+            // An address that says nothing leaves the others their share of the time.
+            const auto now = std::chrono::steady_clock::now();
+            call.deadline = now + (deadline - now) / count_from(address);
             connected = connect_to(*address, call);
+            call.deadline = deadline;
             if (over(call)) break;
         }
         if (!connected) return connected;
@@ -318,11 +317,16 @@ private:
                     continue;
                 }
                 if (parser->is_done()) return finished(*parser, parser->keep_alive());
+                // What is left is the beginning of something that the parser takes whole: a header, the line of a chunk's size, a trailer.
+                if (received.size() > kHeaderBytesMax) {
+                    return fail(Errc::too_large, fmt::format("{} sent a header, or what stands around a chunk, of more than {} bytes",
+                                                             peer_, kHeaderBytesMax));
+                }
                 if (parser->get().body().enough) return finished(*parser, false);
                 if (parser->get().body().forwarded) call.deadline = std::chrono::steady_clock::now() + handlers->idle_timeout;
             }
             // Bytes that keep coming would never let `wait` look.
-            if (call.request.stop.stop_requested()) return stopped();
+            if (auto on_time = check_time(call); !on_time) return tl::unexpected(on_time.error());
             const Transfer got = wire_->read(chunk.data(), chunk.size());
             if (got.io == Io::done) {
                 received.append(chunk.data(), got.bytes);
@@ -340,19 +344,24 @@ private:
 
     Result<void> wait(Io direction, const Call& call) {
         for (;;) {
-            if (call.request.stop.stop_requested()) return stopped();
+            if (auto on_time = check_time(call); !on_time) return on_time;
             const auto left = std::chrono::ceil<std::chrono::milliseconds>(call.deadline - std::chrono::steady_clock::now());
-            if (left.count() <= 0) return fail(Errc::deadline_exceeded, fmt::format("{} did not answer in time", peer_));
             const short events = static_cast<short>(direction == Io::want_write ? POLLOUT : POLLIN);
             std::array<pollfd, 2> polls{pollfd{.fd = descriptor_->get(), .events = events, .revents = 0},
-                                        pollfd{.fd = call.wake.descriptor(), .events = POLLIN, .revents = 0}};
-            const int ready = ::poll(polls.data(), polls.size(), static_cast<int>(std::min<long long>(left.count(), 1'000'000)));
+                                        pollfd{.fd = call.stopped.descriptor(), .events = POLLIN, .revents = 0}};
+            const int ready = ::poll(polls.data(), polls.size(), static_cast<int>(std::clamp<long long>(left.count(), 0, 1'000'000)));
             if (polls[1].revents != 0) continue;
             if (ready > 0) return {};
             if (ready < 0 && errno != EINTR) return {};  // the next read or write says what is wrong
         }
     }
 
+    Result<void> check_time(const Call& call) const {
+        if (call.request.stop.stop_requested()) return stopped();
+        if (std::chrono::steady_clock::now() >= call.deadline)
+            return fail(Errc::deadline_exceeded, fmt::format("{} did not answer in time", peer_));
+        return {};
+    }
     static bool over(const Call& call) { return call.request.stop.stop_requested() || std::chrono::steady_clock::now() >= call.deadline; }
     tl::unexpected<Error> stopped() const { return fail(Errc::peer, fmt::format("the call to {} was stopped", peer_)); }
 

@@ -24,11 +24,12 @@ struct ClientOptions {
     std::string address = "127.0.0.1";
     std::uint16_t port = 0;
     bool tls = true;
-    std::string server_name = {};              // SNI, and the DNS name (or literal IP address) the certificate must carry
-    std::string ca_pem = {};                   // the only trusted roots, unless `system_roots`
-    std::chrono::milliseconds timeout{5'000};  // for connecting, and for each exchange
-    bool system_roots = false;                 // trust what the machine trusts, instead of `ca_pem`
-    std::string certificate_chain_pem = {};    // who we are to a server that asks; empty: nobody
+    std::string server_name = {};  // SNI, and the DNS name (or literal IP address) the certificate must carry
+    std::string ca_pem = {};       // the only trusted roots, unless `system_roots`
+    // For each exchange from the look-up to the last byte, however steadily they come. Addresses of a name share it.
+    std::chrono::milliseconds timeout{5'000};
+    bool system_roots = false;               // trust what the machine trusts, instead of `ca_pem`
+    std::string certificate_chain_pem = {};  // who we are to a server that asks; empty: nobody
     std::string private_key_pem = {};
     std::size_t response_bytes_max = 64u << 20;  // of a body that is collected
 };

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "base/error.hpp"
 #include "kube/json.hpp"
 #include "snapshots/gathering.hpp"
 
@@ -19,21 +20,22 @@ struct FeedHandlers {
     std::function<void(kube::Json)> gone{};
     std::function<void()> list_ends{};
     std::function<void(const std::string& problem)> passed_over{};  // an object that cannot be read
-    std::function<void(const std::string& problem)> failed{};       // tried again after a while
+    std::function<void(const Error& problem)> failed{};             // tried again after a while
 };
 
 class Feed {
 public:
-    // open also if the kind is not installed: then it is an empty list, asked for again now and then.
-    enum class State { starting, open, failing };
+    // absent: the API server does not serve the kind in this version. Then it is an empty list, asked for again now and then.
+    enum class State { starting, open, absent, failing };
 
     Feed() = default;
     Feed(const Feed&) = delete;
     Feed& operator=(const Feed&) = delete;
     // Ends the thread; returns when it has ended.
     virtual ~Feed() = default;
-    // Any thread.
+    // Any thread; neither waits.
     virtual State state() const = 0;
+    virtual void list_again() = 0;
 };
 
 using MakeFeed = std::function<std::unique_ptr<Feed>(Kind kind, FeedHandlers handlers)>;

@@ -104,9 +104,13 @@ bool Gathering::complete() const {
     return std::all_of(kKinds.begin(), kKinds.end(), [&](Kind kind) { return complete(kind); });
 }
 
+std::optional<std::string> Gathering::problem(Kind kind) const {
+    return with_table(*this, kind, [](const auto& table) { return table.problem(); });
+}
+
 std::optional<std::string> Gathering::problem() const {
     for (const Kind kind : kKinds) {
-        if (auto problem = with_table(*this, kind, [](const auto& table) { return table.problem(); })) return problem;
+        if (auto found = problem(kind)) return found;
     }
     return std::nullopt;
 }

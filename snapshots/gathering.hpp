@@ -62,7 +62,9 @@ public:
     // Has it been listed? A kind that is not installed is an empty list.
     bool complete(Kind kind) const;
     bool complete() const;
-    // Why the view lacks something although all was listed: more objects than are kept.
+    // Why the view lacks something although all was listed: more objects than are kept. Ends with a list that ends without, and with
+    // nothing else: somebody has to ask for that list.
+    std::optional<std::string> problem(Kind kind) const;
     std::optional<std::string> problem() const;
 
     // Has anything that is kept changed since the last `view`?

@@ -1,10 +1,17 @@
 #include "snapshots/offered_grants.hpp"
 
+#include "base/signed_note.hpp"
+
 namespace fluxgate::snapshots {
 
-OfferFacts read_offer(kube::Json config_map) {
-    return {std::string(config_map["data"]["grant"].text()), std::string(config_map["data"]["revocation"].text())};
-}
+namespace {
+
+// One byte more than is read, so that the note is refused for its length.
+std::string kept(kube::Json note) { return std::string(note.text().substr(0, SignedNote::kBytesMax + 1)); }
+
+}  // namespace
+
+OfferFacts read_offer(kube::Json config_map) { return {kept(config_map["data"]["grant"]), kept(config_map["data"]["revocation"])}; }
 
 std::shared_ptr<const std::vector<policy::OfferedGrant>> offers(const Table<OfferFacts>& config_maps) {
     std::vector<policy::OfferedGrant> list;

@@ -1,7 +1,8 @@
 #pragma once
 
 // What is kept of ConfigMaps of our own namespace that are labelled fluxgate.dev/grant: "true". Nothing of it is believed here:
-// policy/lock/signed_grants.hpp judges the signatures.
+// policy/lock/signed_grants.hpp judges the signatures. Of a note that is longer than any that is read (64 KiB) the rest is not kept: whoever
+// may label ConfigMaps there could fill our memory otherwise.
 
 #include <cstddef>
 #include <memory>

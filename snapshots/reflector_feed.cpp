@@ -22,12 +22,13 @@ public:
     State state() const override {
         switch (reflector_.state()) {
             case Reflector::State::starting: return State::starting;
-            case Reflector::State::open:
-            case Reflector::State::absent: return State::open;
+            case Reflector::State::open: return State::open;
+            case Reflector::State::absent: return State::absent;
             case Reflector::State::failing: break;
         }
         return State::failing;
     }
+    void list_again() override { reflector_.list_again(); }
 
 private:
     static Reflector::Handlers adapted(FeedHandlers handlers) {
@@ -36,11 +37,10 @@ private:
                 .gone = std::move(handlers.gone),
                 .list_ends = std::move(handlers.list_ends),
                 .failed = [passed_over = std::move(handlers.passed_over), failed = std::move(handlers.failed)](const Failure& failure) {
-                    const std::string problem = to_string(failure.error);
                     // Of a list that goes on the client leaves out what it cannot read; a list or watch that breaks off for such a reason
                     // begins anew, and what is said here is forgotten when it has ended.
-                    if (failure.status == 0 && failure.error.code < Errc::invalid_policy) passed_over(problem);
-                    failed(problem);
+                    if (failure.status == 0 && failure.error.code < Errc::invalid_policy) passed_over(to_string(failure.error));
+                    failed(failure.error);
                 }};
     }
 

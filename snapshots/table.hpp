@@ -4,7 +4,8 @@
 // anew (the watch had to be resumed from nothing) leaves what is there until it has ended, and drops then what it did not name, so
 // that a reader of the view never sees a half list.
 //
-// Bounded: what does not fit is not kept, and `problem` says so until a list has ended that fits. One thread at a time.
+// Bounded: what does not fit is not kept, and `problem` says so until a list has ended that fits: the table cannot know whether what was
+// left out is gone, so whoever feeds it lists again while there is a problem (ClusterWatch). One thread at a time.
 
 #include <cstdint>
 #include <map>

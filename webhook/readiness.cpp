@@ -27,7 +27,9 @@ Readiness::Report Readiness::report() const {
         check(true, "snapshots", "none: no access to an API server");
     } else {
         const auto trouble = why_not_fresh_();
-        check(!trouble, "snapshots", trouble ? "failed: " + *trouble : "ok");
+        const std::string absent = absent_kinds_();
+        const std::string good = absent.empty() ? "ok" : "ok: not served by the API server: " + absent;
+        check(!trouble, "snapshots", trouble ? "failed: " + *trouble : good);
     }
 
     const WallTime not_before{WallTime::duration{not_before_.load()}};

@@ -40,9 +40,12 @@ public:
         policy_trouble_ = std::move(trouble);
     }
 
-    // With access to an API server: says why what is known of the cluster is not fresh, nothing while it is. Before the first report;
-    // any thread may ask it.
-    void set_snapshots(std::function<std::optional<std::string>()> why_not_fresh) { why_not_fresh_ = std::move(why_not_fresh); }
+    // With access to an API server: says why what is known of the cluster is not fresh, nothing while it is; and which kinds the server
+    // does not serve, empty if it serves all. Before the first report; any thread may ask them.
+    void set_snapshots(std::function<std::optional<std::string>()> why_not_fresh, std::function<std::string()> absent_kinds) {
+        why_not_fresh_ = std::move(why_not_fresh);
+        absent_kinds_ = std::move(absent_kinds);
+    }
 
     struct Report {
         bool ready = false;
@@ -54,6 +57,7 @@ private:
     const SnapshotCell<policy::PolicySet>& policies_;
     const Clock& clock_;
     std::function<std::optional<std::string>()> why_not_fresh_;  // empty without access
+    std::function<std::string()> absent_kinds_;
     mutable std::mutex mutex_;
     std::string policy_trouble_;
     std::atomic<bool> draining_{false};

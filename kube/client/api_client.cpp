@@ -136,12 +136,12 @@ public:
     // An answer of 2xx; everything else is a failure.
     Answer<http::ClientResponse> send(const ApiCall& call) {
         if (!is_path(call.path)) return fail_call({Errc::invalid_argument, "is no path of the API", call.where()});
-        auto identity = config_.credentials->identity();
+        auto identity = config_.credentials->identity(call.stop);
         if (!identity) return fail_call(identity.error());
         auto response = send_as(*identity, call);
         if (response && response->status == 401) {
             config_.credentials->refused(*identity);
-            auto fresh = config_.credentials->identity();
+            auto fresh = config_.credentials->identity(call.stop);
             if (fresh && *fresh != *identity) response = send_as(*fresh, call);
         }
         if (!response) {

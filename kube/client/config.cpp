@@ -74,6 +74,13 @@ std::optional<ServerUrl> parse_server(std::string_view text) {
     return url;
 }
 
+// What may be a password or a token is not repeated.
+std::string describe_bad_server(std::string_view text) {
+    constexpr std::string_view kExpected = "is not https://HOST[:PORT][/PATH]";
+    if (text.find_first_of("@?#") != std::string_view::npos) return fmt::format("{}: no user, password or query may be in it", kExpected);
+    return fmt::format("\"{}\" {}", text, kExpected);
+}
+
 // A mapping of the file with its name: looks members up, and says where they stand when they are wrong.
 class Section {
 public:
@@ -187,7 +194,7 @@ Result<void> read_cluster(const Section& cluster, ClientConfig& config) {
     const auto server = cluster.required("server");
     if (!server) return tl::unexpected(server.error());
     auto url = parse_server(*server);
-    if (!url) return cluster.wrong(Errc::invalid_argument, "server", fmt::format("\"{}\" is not https://HOST[:PORT][/PATH]", *server));
+    if (!url) return cluster.wrong(Errc::invalid_argument, "server", describe_bad_server(*server));
     if (!url->tls && !is_loopback(url->host)) {
         return cluster.wrong(Errc::invalid_argument, "server", "http:// is accepted for this machine only (kubectl proxy); use https://");
     }

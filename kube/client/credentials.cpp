@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <condition_variable>
+#include <cstdint>
 #include <mutex>
 #include <optional>
 
@@ -22,7 +24,7 @@ constexpr std::size_t kMessageBytesMax = 300;
 class FixedCredentials final : public Credentials {
 public:
     explicit FixedCredentials(Identity identity) : identity_(std::move(identity)) {}
-    Result<Identity> identity() override { return identity_; }
+    Result<Identity> identity(const std::stop_token&) override { return identity_; }
     void refused(const Identity&) override {}
 
 private:
@@ -34,7 +36,7 @@ public:
     TokenFileCredentials(std::string file, Identity certificate, const Clock& clock)
         : file_(std::move(file)), identity_(std::move(certificate)), clock_(clock) {}
 
-    Result<Identity> identity() override {
+    Result<Identity> identity(const std::stop_token&) override {
         std::lock_guard lock(mutex_);
         if (read_at_ && clock_.steady() - *read_at_ < kTokenFileAge) return identity_;
         auto token = read_small_file(file_).and_then([&](const std::string& text) { return bearer_token(text, file_); });
@@ -70,11 +72,16 @@ class ExecCredentials final : public Credentials {
 public:
     ExecCredentials(ExecPlugin plugin, const Clock& clock) : plugin_(std::move(plugin)), clock_(clock) {}
 
-    Result<Identity> identity() override {
-        std::lock_guard lock(mutex_);
+    Result<Identity> identity(const std::stop_token& stop) override {
+        std::unique_lock lock(mutex_);
+        const std::uint64_t failures = failures_;
+        if (!answered_.wait(lock, stop, [this] { return !asking_; })) {
+            return fail(Errc::peer, fmt::format("waiting for the credential plugin {} was stopped", plugin_.command), plugin_.field);
+        }
         if (credential_ && (!credential_->ends || clock_.now() + kEndsSoon < *credential_->ends)) return credential_->identity;
+        if (failures != failures_) return tl::unexpected(failure_);  // the answer that was waited for
         credential_.reset();
-        auto made = ask();
+        auto made = ask_unlocked(lock, stop);
         if (!made) return tl::unexpected(made.error());
         credential_ = std::move(*made);
         return credential_->identity;
@@ -83,14 +90,42 @@ public:
         std::lock_guard lock(mutex_);
         if (credential_ && used == credential_->identity) credential_.reset();
     }
+    std::optional<std::string> waiting_for() const override {
+        std::lock_guard lock(mutex_);
+        if (!asking_) return std::nullopt;
+        return fmt::format("the credential plugin {}", plugin_.command);
+    }
 
 private:
+    // Only one caller at a time; the others wait for what it brings, unless it is stopped.
+    Result<Credential> ask_unlocked(std::unique_lock<std::mutex>& lock, const std::stop_token& stop) {
+        asking_ = true;
+        lock.unlock();
+        const auto answered = [&] {
+            lock.lock();
+            asking_ = false;
+            answered_.notify_all();
+        };
+        try {
+            auto made = ask(stop);
+            answered();
+            if (!made && !stop.stop_requested()) {
+                failure_ = made.error();
+                ++failures_;
+            }
+            return made;
+        } catch (...) {  // no memory: the caller's to handle, and the next one's turn
+            answered();
+            throw;
+        }
+    }
+
     tl::unexpected<Error> failed(Errc code, std::string message) const {
         if (!plugin_.install_hint.empty()) message += "; " + first_line(plugin_.install_hint);
         return fail(code, std::move(message), plugin_.field);
     }
 
-    Result<Credential> ask() const {
+    Result<Credential> ask(const std::stop_token& stop) const {
         Program program{};
         program.command = plugin_.command;
         program.arguments = plugin_.arguments;
@@ -98,7 +133,7 @@ private:
         program.environment.emplace_back("KUBERNETES_EXEC_INFO", plugin_.exec_info);
         program.timeout = plugin_.timeout;
         program.output_bytes_max = plugin_.output_bytes_max;
-        const auto output = run_program(program);
+        const auto output = run_program(program, stop);
         if (!output) return failed(output.error().code, "the credential plugin " + output.error().message);
         if (output->exit_code != 0) {
             return failed(Errc::io, fmt::format("the credential plugin {} ended with {}: {}", plugin_.command, output->exit_code,
@@ -145,8 +180,12 @@ private:
 
     const ExecPlugin plugin_;
     const Clock& clock_;
-    std::mutex mutex_;
+    mutable std::mutex mutex_;  // never held while the plugin runs
+    std::condition_variable_any answered_;
+    bool asking_ = false;
     std::optional<Credential> credential_;
+    std::uint64_t failures_ = 0;
+    Error failure_;  // the last
 };
 
 }  // namespace

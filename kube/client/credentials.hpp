@@ -5,6 +5,8 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -28,10 +30,13 @@ struct Identity {
 class Credentials {
 public:
     virtual ~Credentials() = default;
-    // Cheap when nothing has to be renewed. Errors name the file or the plugin.
-    virtual Result<Identity> identity() = 0;
+    // Cheap when nothing has to be renewed. Errors name the file or the plugin; `stop` ends the waiting, with the error `peer`.
+    virtual Result<Identity> identity(const std::stop_token& stop) = 0;
+    Result<Identity> identity() { return identity(std::stop_token{}); }
     // The API server answered 401 to `used`: the next one is read anew, unless that happened already.
     virtual void refused(const Identity& used) = 0;
+    // For people, while callers wait: "the credential plugin kubelogin". Never waits itself.
+    virtual std::optional<std::string> waiting_for() const { return std::nullopt; }
 };
 
 // `text` without white space around it. Error invalid_argument, naming `where`: empty, or with characters that a header cannot carry.
@@ -58,7 +63,8 @@ struct ExecPlugin {
     std::size_t output_bytes_max = 1u << 20;    // a certificate chain and a key are a few kB
 };
 
-// Runs the plugin when there is nothing, when the credential ends within ten seconds, and after a refusal.
+// Runs the plugin when there is nothing, when the credential ends within ten seconds, and after a refusal: once for all who wait then,
+// also when it fails. If the caller that it runs for is stopped, it is killed, and runs again for the next.
 std::unique_ptr<Credentials> exec_credentials(ExecPlugin plugin, const Clock& clock);
 
 }  // namespace fluxgate::kube::client

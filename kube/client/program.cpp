@@ -16,6 +16,8 @@
 #include <string_view>
 #include <system_error>
 
+#include "base/stop_event.hpp"
+
 namespace fluxgate::kube::client {
 
 namespace {
@@ -111,16 +113,19 @@ bool take(int descriptor, std::string& into) {
 }
 
 // Both outputs and the program until they end; the first thing that is wrong, if any. `ended` becomes readable when the program is over.
-std::optional<Error> collect(Pipe& output, Pipe& error, int ended, const Program& program, ProgramOutput& into) {
+std::optional<Error> collect(Pipe& output, Pipe& error, int ended, const Program& program, const std::stop_token& stop,
+                             ProgramOutput& into) {
+    const StopEvent stopped(stop);
     const auto deadline = std::chrono::steady_clock::now() + program.timeout;
     while (output.reader() >= 0 || error.reader() >= 0 || ended >= 0) {
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
         if (left.count() <= 0) {
             return Error{Errc::deadline_exceeded, fmt::format("{} did not end within {} ms", program.command, program.timeout.count()), ""};
         }
-        std::array<pollfd, 3> polls{pollfd{.fd = output.reader(), .events = POLLIN, .revents = 0},
-                                    pollfd{.fd = error.reader(), .events = POLLIN, .revents = 0},
-                                    pollfd{.fd = ended, .events = POLLIN, .revents = 0}};
+        if (stop.stop_requested()) return Error{Errc::peer, fmt::format("{} was stopped before it ended", program.command), ""};
+        std::array<pollfd, 4> polls{
+            pollfd{.fd = output.reader(), .events = POLLIN, .revents = 0}, pollfd{.fd = error.reader(), .events = POLLIN, .revents = 0},
+            pollfd{.fd = ended, .events = POLLIN, .revents = 0}, pollfd{.fd = stopped.descriptor(), .events = POLLIN, .revents = 0}};
         if (::poll(polls.data(), polls.size(), static_cast<int>(left.count())) <= 0) continue;
         if (polls[0].revents != 0 && !take(output.reader(), into.standard_output)) output.close_reader();
         if (polls[1].revents != 0 && !take(error.reader(), into.standard_error)) error.close_reader();
@@ -134,7 +139,7 @@ std::optional<Error> collect(Pipe& output, Pipe& error, int ended, const Program
 
 }  // namespace
 
-Result<ProgramOutput> run_program(const Program& program) {
+Result<ProgramOutput> run_program(const Program& program, const std::stop_token& stop) {
     Pipe output;
     Pipe error;
     if (!output.open() || !error.open()) return fail(Errc::io, fmt::format("{} cannot be started: {}", program.command, describe(errno)));
@@ -147,7 +152,7 @@ Result<ProgramOutput> run_program(const Program& program) {
     ProgramOutput into;
     // glibc 2.36 declares pidfd_open without extern "C".
     const int ended = static_cast<int>(::syscall(SYS_pidfd_open, child, 0));
-    const auto problem = collect(output, error, ended, program, into);
+    const auto problem = collect(output, error, ended, program, stop, into);
     if (ended >= 0) ::close(ended);
     if (problem) ::kill(-child, SIGKILL);
     int status = 0;

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <stop_token>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,8 +27,9 @@ struct ProgramOutput {
     std::string standard_error = {};
 };
 
-// The program has no input, its own process group, and is killed with its children when it is late or says too much.
-// Errors: io (cannot be started), deadline_exceeded, too_large.
-Result<ProgramOutput> run_program(const Program& program);
+// The program has no input, its own process group, and is killed with its children when it is late, says too much, or is wanted no more
+// (`stop`, from any thread).
+// Errors: io (cannot be started), deadline_exceeded, too_large, peer (stopped).
+Result<ProgramOutput> run_program(const Program& program, const std::stop_token& stop = {});
 
 }  // namespace fluxgate::kube::client

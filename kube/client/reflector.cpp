@@ -1,6 +1,8 @@
 #include "kube/client/reflector.hpp"
 
 #include <algorithm>
+#include <exception>
+#include <new>
 #include <optional>
 #include <utility>
 
@@ -29,6 +31,16 @@ bool is_passing(const Failure& failure) {
     return failure.status == 401 || failure.status == 429 || failure.status >= 500;
 }
 
+Failure mistake_in(const std::exception& exception, const std::string& path) {
+    Failure failure{};
+    try {
+        failure.error = {Errc::internal, exception.what(), "GET " + path};
+    } catch (const std::bad_alloc&) {
+        failure.error.message = "no memory";  // short enough to need none
+    }
+    return failure;
+}
+
 }  // namespace
 
 Reflector::Reflector(ApiClient client, Collection collection, Handlers handlers, Pace& pace)
@@ -36,11 +48,34 @@ Reflector::Reflector(ApiClient client, Collection collection, Handlers handlers,
 
 void Reflector::run(std::stop_token stop) {
     while (!stop.stop_requested()) {
-        if (resource_version_.empty()) {
-            list(stop);
-        } else {
-            watch(stop);
+        std::stop_source turn;
+        {
+            const std::lock_guard lock(turn_mutex_);
+            turn_ = turn;
+            if (std::exchange(list_again_, false)) start_over();
         }
+        const std::stop_callback forward(stop, [&turn] { turn.request_stop(); });
+        try {
+            take_turn(turn.get_token());
+        } catch (const std::exception& exception) {
+            // Half an answer may have been shown.
+            start_over();
+            fail_and_wait(mistake_in(exception, collection_.path), turn.get_token());
+        }
+    }
+}
+
+void Reflector::list_again() {
+    const std::lock_guard lock(turn_mutex_);
+    list_again_ = true;
+    turn_.request_stop();
+}
+
+void Reflector::take_turn(const std::stop_token& stop) {
+    if (resource_version_.empty()) {
+        list(stop);
+    } else {
+        watch(stop);
     }
 }
 
@@ -131,7 +166,10 @@ void Reflector::wait_for_kind(const std::stop_token& stop) {
 
 void Reflector::fail_and_wait(const Failure& failure, const std::stop_token& stop) {
     state_.store(State::failing, std::memory_order_release);
-    if (handlers_.failed) handlers_.failed(failure);
+    try {
+        if (handlers_.failed) handlers_.failed(failure);
+    } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): the state says it too; without memory not even this can be told
+    }
     wait(std::min<std::chrono::seconds>(failure.retry_after, kRetryAfterMax), stop);
 }
 

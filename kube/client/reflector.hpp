@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <mutex>
 #include <stop_token>
 #include <string>
 
@@ -20,7 +21,9 @@
 
 namespace fluxgate::kube::client {
 
-// A resource. `run` belongs to one thread; `state` and the stop token to any.
+// A handler that throws is a failure of that turn: it is reported, and the collection is listed anew.
+//
+// A resource. `run` belongs to one thread; `state`, `list_again` and the stop token to any.
 class Reflector {
 public:
     struct Collection {
@@ -48,9 +51,13 @@ public:
 
     void run(std::stop_token stop);  // returns when stopped
 
+    // Breaks off what is under way, also a pause, and begins with the list. Does not wait for it.
+    void list_again();
+
     State state() const { return state_.load(std::memory_order_acquire); }
 
 private:
+    void take_turn(const std::stop_token& stop);
     void list(const std::stop_token& stop);
     void watch(const std::stop_token& stop);
     void show(WatchEvent event, Json object);
@@ -68,6 +75,9 @@ private:
     std::string resource_version_;  // empty: a list is due
     unsigned early_ends_ = 0;       // watches in a row that ended at once and without a reason
     std::atomic<State> state_{State::starting};
+    std::mutex turn_mutex_;  // guards what follows
+    std::stop_source turn_;  // stops one call or pause
+    bool list_again_ = false;
 };
 
 }  // namespace fluxgate::kube::client

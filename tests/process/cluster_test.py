@@ -1,9 +1,12 @@
 """`fluxgate serve` with access to an API server: what it then knows, and that it says when it knows nothing new any more."""
 
 import json
+import os
 import subprocess
 import time
 import unittest
+import unittest.mock
+from pathlib import Path
 
 from apiserver import CRON_JOBS, FLUX, GRANTS, NAMESPACES, SOURCES, ApiServer, an_object
 from support import BINARY, SOON, Serving, Stage, denied_review
@@ -45,6 +48,13 @@ def until(holds):
         time.sleep(0.02)
 
 
+def is_running(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
 class WithAccess(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -60,7 +70,7 @@ class WithAccess(unittest.TestCase):
     def test_it_becomes_ready_and_denials_name_the_repository(self):
         with ApiServer(self.stage, cluster()) as api, self.serve(api.kubeconfig(self.stage)) as serving:
             until(lambda: serving.readyz()[0] == 200)
-            self.assertIn("[+]snapshots ok\n", serving.readyz()[1])
+            self.assertIn("[+]snapshots ok: not served by the API server: helmreleases (helm.toolkit.fluxcd.io/v2), ocirepositories (", serving.readyz()[1])
             self.assertEqual(serving.metrics()["fluxgate_snapshot_fresh"], 1)
             self.assertLess(serving.metrics()["fluxgate_snapshot_age_seconds"], 15)
             fresh = serving.wait_for("what is known of the cluster is fresh")
@@ -105,6 +115,9 @@ class WithAccess(unittest.TestCase):
                     self.assertEqual(status, 503)
                     self.assertIn("[-]snapshots failed: the watch of ", text)
                     self.assertIn("\nOwner: Kustomization flux-system/apps\n", self.denial(serving, "first"))
+                    # All ten collections fail for the same reason, which is one line.
+                    until(lambda: serving.metrics()["fluxgate_snapshot_age_seconds"] > 1)
+                    self.assertEqual(len(serving.events("the cluster cannot be watched")), 1, serving.text())
 
     def test_policies_select_namespaces_by_the_labels_of_the_cluster(self):
         policies = self.stage.folder("policies")
@@ -117,6 +130,49 @@ class WithAccess(unittest.TestCase):
             api.send(NAMESPACES, "MODIFIED", an_object("production", metadata={"labels": {"env": "staging"}}))
             until(lambda: serving.caller().call(denied_review("second")).response["allowed"])
 
+    def hanging_plugin(self, api):
+        """A kubeconfig whose plugin never answers, and the file that its process id is written to."""
+        pid = self.stage.folder("plugin") / "pid"
+        script = self.stage.write("login", f"#!/bin/sh\nsleep 1000 &\necho $! > {pid}.new\nmv {pid}.new {pid}\nwait\n")
+        script.chmod(0o700)
+        plugin = {"apiVersion": "client.authentication.k8s.io/v1", "command": str(script), "interactiveMode": "Never"}
+        return api.kubeconfig(self.stage, exec=plugin), pid
+
+    def test_a_plugin_that_hangs_holds_up_nothing_but_the_snapshots(self):
+        policies = self.stage.folder("policies")
+        for file in self.stage.policies.iterdir():
+            (policies / file.name).write_bytes(file.read_bytes())
+        with ApiServer(self.stage, cluster()) as api:
+            kubeconfig, pid = self.hanging_plugin(api)
+            with self.serve(kubeconfig, policies=policies) as serving:
+                until(pid.exists)
+                self.assertIn("not listed yet; waiting for the credential plugin /", serving.readyz()[1])
+                # A set with another lock lists the CronJobs anew.
+                (policies / "more.yaml").write_text(SELECTS.replace("namespaceSelector: {matchLabels: {env: production}}", "namespaces: [more]"))
+                serving.wait_for("policies loaded")
+                self.assertIn("\nOwner: Kustomization flux-system/apps\n", self.denial(serving, "first"))
+                child = int(pid.read_text())
+                serving.send_signal(15)
+                serving.send_signal(15)
+                self.assertEqual(serving.wait(), 0, serving.text())
+                self.assertNotIn("giving up", serving.text())
+                until(lambda: not is_running(child))
+
+    def test_a_port_in_use_is_said_though_a_plugin_hangs(self):
+        with ApiServer(self.stage, cluster()) as api:
+            kubeconfig, pid = self.hanging_plugin(api)
+            flags = self.stage.flags(self.stage.folder("audit"), kubeconfig=kubeconfig, health_listen=f"127.0.0.1:{api.port}")
+            tried = subprocess.run([BINARY, "serve", *flags], capture_output=True, text=True, timeout=SOON)
+            self.assertEqual(tried.returncode, 2, tried.stderr)
+            self.assertIn("in use", tried.stderr)
+            self.assertFalse(pid.exists())  # nobody was asked before the ports were ours
+
+    def test_a_pod_without_a_token_says_so(self):
+        with unittest.mock.patch.dict(os.environ, {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443"}):
+            with Serving(self.stage, self.stage.folder("audit")) as serving:
+                said = serving.wait_for("nothing is known of the cluster: this Pod has no access to the API server")
+                self.assertIn("/var/run/secrets/kubernetes.io/serviceaccount/token", said["why"])
+
     def test_what_it_cannot_start_with_is_said_and_the_exit_code_is_2(self):
         policies = self.stage.folder("policies")
         (policies / "by-label.yaml").write_text(SELECTS)
@@ -124,8 +180,11 @@ class WithAccess(unittest.TestCase):
             good = api.kubeconfig(self.stage)
         broken = json.loads(good.read_text())
         broken["clusters"][0]["cluster"]["insecure-skip-tls-verify"] = True
+        pipe = self.stage.folder("pipe") / "kubeconfig"
+        os.mkfifo(pipe)
         for name, changes, words in (
                 ("no such file", {"kubeconfig": self.stage.root / "missing"}, ["missing", "No such file"]),
+                ("a named pipe that nobody writes to", {"kubeconfig": pipe}, ["is no regular file"]),
                 ("no such context", {"kubeconfig": good, "context": "other"}, ["other"]),
                 ("no check of the certificate", {"kubeconfig": self.stage.write("bad.yaml", json.dumps(broken))}, ["insecure-skip-tls-verify"]),
                 ("a context of nothing", {"context": "test"}, ["--kubeconfig"]),

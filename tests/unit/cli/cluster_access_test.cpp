@@ -25,10 +25,13 @@ TEST_CASE("which API server is watched") {
         ClusterAccessFlags flags;
         kube::client::PodEnvironment environment;
         std::optional<std::uint16_t> port;
+        bool warns = false;
     };
     const std::vector<Row> rows{
         {"none outside a cluster", {}, {"", "", place}, std::nullopt},
-        {"none in a Pod without a token", {}, {"10.0.0.1", "443", place + "/nowhere"}, std::nullopt},
+        {"none in a Pod without a token", {}, {"10.0.0.1", "443", place + "/nowhere"}, std::nullopt, true},
+        {"none in a Pod without a token if that is wanted", {"", "", true}, {"10.0.0.1", "443", place + "/nowhere"}, std::nullopt},
+        {"a kubeconfig in a Pod without a token", {file, "", false}, {"10.0.0.1", "443", place + "/nowhere"}, 1001},
         {"a kubeconfig", {file, "", false}, {"", "", place}, 1001},
         {"a kubeconfig in a Pod", {file, "", false}, {"10.0.0.1", "443", place}, 1001},
         {"another context of it", {file, "two", false}, {"", "", place}, 1002},
@@ -40,6 +43,7 @@ TEST_CASE("which API server is watched") {
         const auto access = find_cluster_access(row.flags, row.environment, clock);
         if (!access) FAIL(to_string(access.error()));
         CHECK(access->has_value() == row.port.has_value());
+        CHECK(why_pod_without_access(row.flags, row.environment).has_value() == row.warns);
         if (*access && row.port) CHECK((*access)->port == *row.port);
     }
 }

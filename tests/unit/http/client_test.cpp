@@ -9,10 +9,10 @@ using namespace fluxgate::http::testing;
 
 namespace {
 
-// A socket that listens and, if told to, says one thing to whoever connects.
+// A socket that listens and, if told to, says one thing to whoever connects, and then another again and again until nobody listens.
 class FakeServer {
 public:
-    explicit FakeServer(std::string says = "") : descriptor_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    explicit FakeServer(std::string says = "", std::string on_and_on = "") : descriptor_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
         sockaddr_in address{};
         address.sin_family = AF_INET;
         address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -22,12 +22,14 @@ public:
         REQUIRE(::getsockname(descriptor_, reinterpret_cast<sockaddr*>(&address), &size) == 0);
         port_ = ntohs(address.sin_port);
         if (says.empty()) return;
-        thread_ = std::thread([this, says] {
+        thread_ = std::thread([this, says, on_and_on] {
             const int peer = ::accept(descriptor_, nullptr, nullptr);
             char request[4'096];
             const ssize_t got = ::recv(peer, request, sizeof request, 0);
             if (got > 0) ::send(peer, says.data(), says.size(), MSG_NOSIGNAL);
             if (got > 0) received_.assign(request, static_cast<std::size_t>(got));
+            while (!on_and_on.empty() && ::send(peer, on_and_on.data(), on_and_on.size(), MSG_NOSIGNAL) > 0) {
+            }
             ::close(peer);
         });
     }
@@ -210,6 +212,52 @@ TEST_CASE("the client reads what a server may say, and reports what it may not")
     CHECK(nobody.exchange("GET", "/", "").error().code == Errc::peer);
     Client nowhere({.address = "not an address", .port = 1, .tls = false});
     CHECK(nowhere.exchange("GET", "/", "").error().code == Errc::invalid_argument);
+}
+
+TEST_CASE("an answer without end is bounded in bytes and in time") {
+    struct Row {
+        std::string name;
+        std::string says;
+        std::string on_and_on;
+        Errc code;
+    };
+    const std::string chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    const std::string much(1'000, 'x');
+    const std::vector<Row> rows{
+        {"a header line", "HTTP/1.1 200 OK\r\nX: ", much, Errc::peer},
+        {"header lines", "HTTP/1.1 200 OK\r\n", "X: " + much + "\r\n", Errc::peer},
+        {"a chunk's extension", chunked + "1;", much, Errc::too_large},
+        {"a trailer's line", chunked + "1\r\na\r\n0\r\nX: ", much, Errc::too_large},
+        {"interim answers", "HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 100 Continue\r\n\r\n", Errc::deadline_exceeded},
+        {"a body, a byte a time", "HTTP/1.1 200 OK\r\nContent-Length: 60000000\r\n\r\n", "x", Errc::deadline_exceeded},
+        {"a body in chunks, a byte a time", chunked, "1\r\nx\r\n", Errc::deadline_exceeded},
+    };
+    for (const Row& row : rows) {
+        INFO(row.name);
+        FakeServer server(row.says, row.on_and_on);
+        Client client({.port = server.port(), .tls = false, .timeout = row.code == Errc::deadline_exceeded ? 200ms : kSoon});
+        const auto response = client.exchange("GET", "/", "");
+        REQUIRE_FALSE(response.has_value());
+        CHECK(response.error().code == row.code);
+        CHECK_FALSE(client.connected());
+    }
+    // Of a stream only the silence is bounded, and what stands around its chunks.
+    FakeServer server(chunked + "1\r\na\r\n1;", much);
+    Client client({.port = server.port(), .tls = false, .timeout = kSoon});
+    Streamed streamed;
+    const auto response = client.stream({}, streamed.handlers());
+    REQUIRE_FALSE(response.has_value());
+    CHECK(response.error().code == Errc::too_large);
+    CHECK(streamed.bytes == "a");
+}
+
+TEST_CASE("a taker that throws leaves no half answer behind") {
+    FakeServer server("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc");
+    Client client({.port = server.port(), .tls = false, .timeout = kSoon});
+    StreamHandlers handlers;
+    handlers.on_bytes = [](std::string_view) -> bool { throw std::runtime_error("no memory"); };
+    CHECK_THROWS_AS(client.stream({}, handlers), std::runtime_error);
+    CHECK_FALSE(client.connected());
 }
 
 TEST_CASE("the client notices that the server closed, and connects again for the next call") {

@@ -4,6 +4,7 @@
 #include <future>
 #include <map>
 #include <set>
+#include <stdexcept>
 
 #include "tests/unit/policy/sample.hpp"
 #include "tests/unit/snapshots/support.hpp"
@@ -28,7 +29,8 @@ private:
 // An API server played by the test: it says what exists, which watches are open, and whether a probe is answered.
 class Stage {
 public:
-    explicit Stage(LockedNamespaces locked = {}, bool answers = true) : answers_(answers) {
+    explicit Stage(LockedNamespaces locked = {}, bool answers = true, std::string mistake = "")
+        : answers_(answers), mistake_(std::move(mistake)) {
         watch_.emplace(ClusterWatch::Options{
                            .locked = std::move(locked),
                            .limits = limits_,
@@ -37,24 +39,31 @@ public:
                                    const std::lock_guard lock(mutex_);
                                    handlers_[kind] = std::move(handlers);
                                    ++started_[kind];
-                                   return std::make_unique<PlayedFeed>(states_[kind]);
+                                   return std::make_unique<PlayedFeed>(states_[kind], listed_again_[kind]);
                                },
                            .probe = [this](const std::stop_token& stop) { return probe(stop); },
                            .on_offers =
                                [this](const ClusterWatch::Offers& offers) {
                                    const std::lock_guard lock(mutex_);
+                                   if (!mistake_.empty()) throw std::runtime_error(mistake_);
                                    offers_.push_back(offers);
                                    changed_.notify_all();
                                },
                            .on_trouble =
-                               [this](Kind kind, const std::string& problem) {
+                               [this](Kind kind, const Error& problem) {
                                    const std::lock_guard lock(mutex_);
-                                   troubles_.push_back(std::string(to_string(kind)) + ": " + problem);
+                                   troubles_.push_back(std::string(to_string(kind)) + ": " + problem.message);
+                               },
+                           .waiting_for =
+                               [this] {
+                                   const std::lock_guard lock(mutex_);
+                                   return waiting_for_;
                                },
                            .between_probes = 1ms,
                            .settling = 1ms,
                        },
                        clock_);
+        watch_->begin();
     }
     ~Stage() { watch_.reset(); }
 
@@ -72,11 +81,21 @@ public:
     }
     void fail(Kind kind, const std::string& problem) {
         states_[kind] = Feed::State::failing;
-        handlers_[kind].failed(problem);
+        handlers_[kind].failed({Errc::peer, problem, "GET /"});
     }
     FeedHandlers& handlers(Kind kind) { return handlers_[kind]; }
     void set_state(Kind kind, Feed::State state) { states_[kind] = state; }
     int started(Kind kind) { return started_[kind]; }
+    int listed_again(Kind kind) { return listed_again_[kind]; }
+    void wait_for(std::optional<std::string> what) {
+        const std::lock_guard lock(mutex_);
+        waiting_for_ = std::move(what);
+    }
+    void make_mistake(std::string mistake) {
+        const std::lock_guard lock(mutex_);
+        mistake_ = std::move(mistake);
+    }
+    void make_no_mistake() { make_mistake(""); }
     std::vector<std::string> troubles() {
         const std::lock_guard lock(mutex_);
         return troubles_;
@@ -112,32 +131,38 @@ public:
 private:
     class PlayedFeed final : public Feed {
     public:
-        explicit PlayedFeed(const std::atomic<State>& state) : state_(state) {}
+        PlayedFeed(const std::atomic<State>& state, std::atomic<int>& listed_again) : state_(state), listed_again_(listed_again) {}
         State state() const override { return state_; }
+        void list_again() override { ++listed_again_; }
 
     private:
         const std::atomic<State>& state_;
+        std::atomic<int>& listed_again_;
     };
 
     Result<void> probe(const std::stop_token&) {
         const std::lock_guard lock(mutex_);
         ++probes_;
         changed_.notify_all();
+        if (!mistake_.empty()) throw std::runtime_error(mistake_);
         if (!answers_) return fail_probe();
         return {};
     }
     static tl::unexpected<Error> fail_probe() { return fluxgate::fail(Errc::peer, "connection refused", "GET /version"); }
 
     TurnedClock clock_;
-    Limits limits_;
+    Limits limits_{.snapshot_entries_max = 100, .snapshot_bytes_max = 1u << 20};
     std::mutex mutex_;
     std::condition_variable changed_;
     std::map<Kind, FeedHandlers> handlers_;
     std::map<Kind, std::atomic<Feed::State>> states_;
     std::map<Kind, int> started_;
+    std::map<Kind, std::atomic<int>> listed_again_;
+    std::optional<std::string> waiting_for_;
     std::vector<std::string> troubles_;
     std::vector<ClusterWatch::Offers> offers_;
     bool answers_;
+    std::string mistake_;  // of whoever is called
     int probes_ = 0;
     std::optional<ClusterWatch> watch_;
 };
@@ -207,7 +232,7 @@ TEST_CASE("a watch that fails is forgiven for 15 s") {
     CHECK_FALSE(stage.watch().why_not_fresh());
     stage.clock().turn(2s);
     stage.answer_probes(true);
-    CHECK(stage.watch().why_not_fresh() == "the watch of kustomizations is failing: connection reset");
+    CHECK(stage.watch().why_not_fresh() == "the watch of kustomizations is failing: GET /: connection reset (peer)");
     CHECK(stage.watch().age() == 16s);
     stage.set_state(Kind::kustomizations, Feed::State::open);
     CHECK_FALSE(stage.watch().why_not_fresh());
@@ -216,8 +241,8 @@ TEST_CASE("a watch that fails is forgiven for 15 s") {
 
 TEST_CASE("a watch that fails before the first list says why") {
     Stage stage;
-    stage.fail(Kind::cron_jobs, "GET /apis/batch/v1/cronjobs: forbidden");
-    CHECK(stage.watch().why_not_fresh() == "the watch of cronjobs is failing: GET /apis/batch/v1/cronjobs: forbidden");
+    stage.fail(Kind::cron_jobs, "forbidden");
+    CHECK(stage.watch().why_not_fresh() == "the watch of cronjobs is failing: GET /: forbidden (peer)");
 }
 
 TEST_CASE("what was listed is fresh only when it is watched as well") {
@@ -240,6 +265,135 @@ TEST_CASE("an object that could not be read is not passed over in silence") {
     CHECK(stage.watch().why_not_fresh() == "apps/huge is too large");
     stage.list(Kind::helm_releases);
     CHECK(stage.soon_fresh());
+}
+
+TEST_CASE("a collection that once was too large is listed again until it fits, though its watch is well") {
+    const std::string large(1u << 20, 'x');
+    struct Row {
+        const char* name;
+        std::vector<std::string> events;  // what makes it too large, by the watch
+        std::vector<std::string> gone;    // what ends it, by the watch
+    };
+    std::vector<std::string> many;
+    for (int i = 0; i <= 100; ++i) many.push_back(object("n" + std::to_string(i)));
+    const std::vector<Row> rows{
+        {"one object too large", {R"({"metadata":{"name":"large","labels":{"x":")" + large + R"("}}})"}, {object("large")}},
+        {"too many objects", many, {object("n100"), object("n7")}},
+    };
+    for (const Row& row : rows) {
+        INFO(row.name);
+        Stage stage;
+        stage.list_all();
+        REQUIRE(stage.soon_fresh());
+        auto& handlers = stage.handlers(Kind::namespaces);
+        for (const std::string& text : row.events) handlers.exists(*Object(text));
+        const auto too_much = [&] { return stage.watch().why_not_fresh().value_or("").starts_with("namespaces holds more than is kept"); };
+        CHECK(too_much());
+        stage.answer_probes(true);
+        CHECK(stage.listed_again(Kind::namespaces) == 0);  // not at once: the list may be long
+        for (const std::string& text : row.gone) handlers.gone(*Object(text));
+        CHECK(too_much());  // nobody knows yet what it is that was left out
+
+        // The pause begins when the problem is seen, which is by another thread.
+        const auto listed_again = [&](int times) {
+            return stage.soon([&] {
+                stage.clock().turn(1s);
+                handlers.gone(*Object(object("nobody")));
+                stage.answer_probes(true);
+                return stage.listed_again(Kind::namespaces) >= times;
+            });
+        };
+        CHECK(listed_again(1));
+        CHECK(too_much());
+        CHECK(listed_again(2));  // on and on, while it lasts
+        stage.list(Kind::namespaces, {object("production")});
+        CHECK(stage.soon_fresh());
+        CHECK(stage.listed_again(Kind::kustomizations) == 0);
+    }
+}
+
+TEST_CASE("a collection with a problem whose list is under way, or failing, is left to itself") {
+    for (const Feed::State state : {Feed::State::starting, Feed::State::failing}) {
+        Stage stage;
+        stage.list_all();
+        REQUIRE(stage.soon_fresh());
+        stage.handlers(Kind::helm_releases).passed_over("apps/huge is too large");
+        stage.set_state(Kind::helm_releases, state);
+        int looks = 0;
+        const auto look_after = [&](std::chrono::seconds time) {
+            stage.clock().turn(time);
+            const auto before = stage.watch().view().load();
+            stage.handlers(Kind::namespaces).exists(*Object(object("n" + std::to_string(++looks))));
+            REQUIRE(stage.soon([&] { return stage.watch().view().load() != before; }));
+            return stage.listed_again(Kind::helm_releases);
+        };
+        for (int i = 0; i < 3; ++i) CHECK(look_after(31s) == 0);
+        stage.set_state(Kind::helm_releases, Feed::State::open);
+        CHECK(look_after(29s) == 0);  // the pause begins with the watch
+        CHECK(look_after(2s) == 1);
+    }
+}
+
+TEST_CASE("what holds all calls up is named while nothing is fresh") {
+    Stage stage;
+    stage.wait_for("the credential plugin login");
+    CHECK(stage.watch().why_not_fresh() == "namespaces are not listed yet; waiting for the credential plugin login");
+    stage.list_all();
+    CHECK(stage.soon_fresh());
+    stage.answer_probes(false);
+    stage.clock().turn(16s);
+    CHECK(stage.watch().why_not_fresh().value_or("").ends_with("; waiting for the credential plugin login"));
+    stage.wait_for(std::nullopt);
+    CHECK(stage.watch().why_not_fresh().value_or("").ends_with("connection refused (peer)"));
+}
+
+TEST_CASE("a mistake ends no thread: it is reported, and tried again") {
+    Stage stage({}, true, "a mistake of ours");
+    stage.clock().turn(20s);
+    CHECK(stage.soon([&] { return stage.watch().why_not_fresh().value_or("").starts_with("namespaces are not listed yet"); }));
+    stage.list_all();
+    CHECK(stage.soon([&] { return stage.watch().why_not_fresh() == "no view can be made: a mistake of ours"; }));
+    stage.make_no_mistake();
+    CHECK(stage.soon_fresh());
+    CHECK(stage.offers(1).size() == 1);
+}
+
+TEST_CASE("a probe that makes a mistake is no answer") {
+    Stage stage;
+    stage.list_all();
+    REQUIRE(stage.soon_fresh());
+    stage.make_mistake("a mistake of ours");
+    stage.clock().turn(17s);
+    CHECK(
+        stage.soon([&] { return stage.watch().why_not_fresh() == "no answer of the API server for 17 s: a mistake of ours (internal)"; }));
+}
+
+TEST_CASE("kinds that the API server does not serve in the watched version are named") {
+    Stage stage;
+    stage.list_all();
+    CHECK(stage.watch().absent_kinds().empty());
+    stage.set_state(Kind::buckets, Feed::State::absent);
+    stage.set_state(Kind::helm_releases, Feed::State::absent);
+    CHECK(stage.soon_fresh());
+    CHECK(stage.watch().absent_kinds() == "helmreleases (helm.toolkit.fluxcd.io/v2), buckets (source.toolkit.fluxcd.io/v1)");
+}
+
+TEST_CASE("nothing is listed before the watch begins") {
+    const SystemClock clock;
+    int made = 0;
+    ClusterWatch watch({.locked = {},
+                        .limits = {},
+                        .make_feed = [&](Kind, FeedHandlers) -> std::unique_ptr<Feed> {
+                            ++made;
+                            return nullptr;
+                        },
+                        .probe = [](const std::stop_token&) { return Result<void>{}; },
+                        .on_offers = {},
+                        .on_trouble = {}},
+                       clock);
+    CHECK(watch.why_not_fresh() == "namespaces are not listed yet");
+    watch.set_locked_namespaces({});
+    CHECK(made == 0);
 }
 
 TEST_CASE("offers are told when they change, and only then") {
@@ -270,10 +424,11 @@ TEST_CASE("CronJobs are listed anew when other namespaces are locked, and the vi
     CHECK_FALSE(known("staging/report"));
 
     stage.watch().set_locked_namespaces(locking("production"));
-    CHECK(stage.started(Kind::cron_jobs) == 1);
+    CHECK(stage.listed_again(Kind::cron_jobs) == 0);
     stage.watch().set_locked_namespaces(locking("staging"));
-    CHECK(stage.started(Kind::cron_jobs) == 2);
-    CHECK(stage.started(Kind::namespaces) == 1);
+    CHECK(stage.listed_again(Kind::cron_jobs) == 1);
+    CHECK(stage.listed_again(Kind::namespaces) == 0);
+    CHECK(stage.started(Kind::cron_jobs) == 1);
     CHECK(stage.soon_fresh());
     CHECK(known("production/report"));
     stage.list(Kind::cron_jobs, all);

@@ -63,10 +63,13 @@ TEST_CASE("with access to an API server ready means fresh snapshots as well") {
         std::optional<std::string> trouble;
         bool ready;
         std::string line;
+        std::string absent = "";
     };
     const std::vector<Row> rows{
         {"no access", false, std::nullopt, true, "[+]snapshots none: no access to an API server\n"},
         {"fresh", true, std::nullopt, true, "[+]snapshots ok\n"},
+        {"fresh, and a kind is not served", true, std::nullopt, true, "[+]snapshots ok: not served by the API server: buckets\n",
+         "buckets"},
         {"not fresh", true, "no answer of the API server for 17 s", false, "[-]snapshots failed: no answer of the API server for 17 s\n"},
     };
     for (const Row& row : rows) {
@@ -75,7 +78,7 @@ TEST_CASE("with access to an API server ready means fresh snapshots as well") {
         const FixedClock clock;
         Readiness readiness(policies, clock);
         readiness.set_certificate(kNow - 1h, kNow + 1h);
-        if (row.access) readiness.set_snapshots([&] { return row.trouble; });
+        if (row.access) readiness.set_snapshots([&] { return row.trouble; }, [&] { return row.absent; });
         CHECK(readiness.report().ready == row.ready);
         CHECK(readiness.report().text.find(row.line) != std::string::npos);
     }

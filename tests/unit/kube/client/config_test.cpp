@@ -1,5 +1,7 @@
 #include "kube/client/config.hpp"
 
+#include <sys/stat.h>
+
 #include <string>
 #include <vector>
 
@@ -212,6 +214,38 @@ TEST_CASE("what a kubeconfig may not say is refused with the file and the field"
     }
     const std::string beta = "exec: {apiVersion: client.authentication.k8s.io/v1beta1, command: a}";
     CHECK(read_kubeconfig(folder.write("config", kubeconfig(kServer, beta)), "", clock).has_value());
+}
+
+TEST_CASE("a server that carries a secret is refused without repeating it") {
+    for (const std::string server : {"https://robot:SECRET@host", "robot:SECRET@host", "https://a@SECRET@host:6443/",
+                                     "https://host/?token=SECRET", "https://host/#SECRET", "robot@host:SECRET/x"}) {
+        INFO(server);
+        TestFolder folder;
+        const TestClock clock;
+        const std::string file = folder.write(
+            "config",
+            "{apiVersion: v1, kind: Config, current-context: x, contexts: [{name: x, context: {cluster: k, user: u}}], clusters: [{name: "
+            "k, cluster: {server: '" +
+                server + "'}}], users: [{name: u, user: {}}]}");
+        const auto config = read_kubeconfig(file, "", clock);
+        REQUIRE_FALSE(config.has_value());
+        CHECK(config.error().code == Errc::invalid_argument);
+        CHECK(to_string(config.error()).find("clusters[k].cluster.server: is not https://HOST") != std::string::npos);
+        CHECK(to_string(config.error()).find("SECRET") == std::string::npos);
+    }
+}
+
+TEST_CASE("what is no regular file is refused at once") {
+    TestFolder folder;
+    const TestClock clock;
+    REQUIRE(::mkfifo(folder.path("pipe").c_str(), 0600) == 0);
+    for (const std::string& file : {folder.path("pipe"), folder.path(""), std::string("/dev/zero")}) {
+        INFO(file);
+        const auto config = read_kubeconfig(file, "", clock);
+        REQUIRE_FALSE(config.has_value());
+        CHECK(config.error() == Error{Errc::io, "is no regular file", file});
+        CHECK(token_file_credentials(file, {}, clock)->identity().error().message == "is no regular file");
+    }
 }
 
 TEST_CASE("a kubeconfig without what its context names is refused") {

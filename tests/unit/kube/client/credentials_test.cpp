@@ -1,6 +1,9 @@
 #include "kube/client/credentials.hpp"
 
+#include <fstream>
+#include <functional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "tests/unit/kube/client/support.hpp"
@@ -177,4 +180,83 @@ TEST_CASE("a plugin that failed is asked again at the next call") {
     CHECK_FALSE(credentials->identity().has_value());
     folder.write_script("login", print(credential(R"({"token":"a"})")));
     CHECK(credentials->identity()->bearer_token == "a");
+}
+
+namespace {
+
+// Asks on a thread of its own, until told to stop.
+class Caller {
+public:
+    explicit Caller(Credentials& credentials)
+        : thread_([this, &credentials](const std::stop_token& stop) { answer_ = credentials.identity(stop); }) {}
+    void stop() { thread_.request_stop(); }
+    Result<Identity> answer() {
+        if (thread_.joinable()) thread_.join();
+        return answer_;
+    }
+
+private:
+    Result<Identity> answer_;
+    std::jthread thread_;
+};
+
+void wait_until(const std::function<bool()>& holds) {
+    const auto end = std::chrono::steady_clock::now() + kSoon;
+    while (!holds()) {
+        REQUIRE(std::chrono::steady_clock::now() < end);
+        std::this_thread::yield();
+    }
+}
+
+bool is_running(const std::string& pid_file) {
+    pid_t pid = 0;
+    if (!(std::ifstream(pid_file) >> pid)) return false;
+    // Who is killed stays a zombie until somebody waits for it; a child of a killed one is waited for by init.
+    std::string name;
+    std::string state;
+    std::ifstream("/proc/" + std::to_string(pid) + "/stat") >> pid >> name >> state;
+    return !state.empty() && state != "Z" && state != "X";
+}
+
+}  // namespace
+
+TEST_CASE("a plugin that hangs is killed with its children when its caller is stopped") {
+    TestFolder folder;
+    TestClock clock;
+    const std::string pids = folder.path("child");
+    const auto credentials = exec_credentials(
+        plugin(folder.write_script("login", "sleep 1000 &\necho $! > " + pids + ".new\nmv " + pids + ".new " + pids + "\nwait\n")), clock);
+    CHECK_FALSE(credentials->waiting_for());
+    Caller caller(*credentials);
+    wait_until([&] { return is_running(pids); });
+    CHECK(credentials->waiting_for() == "the credential plugin " + folder.path("login"));
+    caller.stop();
+    const auto answer = caller.answer();
+    REQUIRE_FALSE(answer.has_value());
+    CHECK(answer.error().code == Errc::peer);
+    CHECK(answer.error().message.find("was stopped") != std::string::npos);
+    wait_until([&] { return !is_running(pids); });
+    CHECK_FALSE(credentials->waiting_for());
+}
+
+TEST_CASE("who waits for a plugin that runs for another is stopped alone; stopping that other passes the plugin on") {
+    TestFolder folder;
+    TestClock clock;
+    const std::string runs = folder.path("runs");
+    const auto login = [&](const std::string& then) { folder.write_script("login", "echo x >> " + runs + "\n" + then); };
+    const auto count = [&] { return std::filesystem::exists(runs) ? std::filesystem::file_size(runs) / 2 : 0; };
+    login("sleep 1000\n");
+    const auto credentials = exec_credentials(plugin(folder.path("login")), clock);
+    Caller first(*credentials);
+    wait_until([&] { return count() == 1; });
+    Caller second(*credentials);
+    Caller third(*credentials);
+    second.stop();
+    CHECK(second.answer().error().message.find("was stopped") != std::string::npos);
+    CHECK(count() == 1);
+    login(print(credential(R"({"token":"a"})")));
+    first.stop();
+    CHECK_FALSE(first.answer().has_value());
+    CHECK(third.answer().value().bearer_token == "a");
+    CHECK(count() == 2);
 }

@@ -1,6 +1,7 @@
 #include "kube/client/reflector.hpp"
 
 #include <algorithm>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,8 @@ public:
         handlers.list_begins = [this] { seen.emplace_back("begins"); };
         handlers.exists = [this](Json object) {
             const std::string name(object["metadata"]["name"].text());
+            if (name == "again") return reflector_->list_again();
+            if (name == "mistake" && !std::exchange(mistaken_, true)) throw std::runtime_error("no memory");
             if (name == "minute") {
                 pace.advance(60s);
             } else {
@@ -75,6 +78,7 @@ public:
 private:
     std::vector<Step> steps_;
     std::size_t next_ = 0;
+    bool mistaken_ = false;
     std::optional<Reflector> reflector_;
 };
 
@@ -245,6 +249,34 @@ TEST_CASE("a reflector lists, watches, resumes and starts over") {
          1,
          2,
          State::absent},
+        {"asked to list again while it watches",
+         {list({kA}, "7"), watch({added("again", "8")}), list({kB}, "20")},
+         {"list", "7", "list", "20"},
+         {"begins", "+a", "ends", "begins", "+b", "ends"},
+         0,
+         0,
+         State::starting},
+        {"asked to list again while it lists",
+         {list({object_text("again", "1"), kA}, "7"), list({kB}, "20")},
+         {"list", "list", "20"},
+         {"begins", "+a", "ends", "begins", "+b", "ends"},
+         0,
+         0,
+         State::starting},
+        {"a handler that throws in a list",
+         {list({object_text("mistake", "1"), kA}, "7"), list({object_text("mistake", "1"), kA}, "8")},
+         {"list", "list", "8"},
+         {"begins", "begins", "+mistake", "+a", "ends"},
+         1,
+         1,
+         State::failing},
+        {"a handler that throws in a watch",
+         {list({kA}, "7"), watch({added("mistake", "8"), added("b", "9")}), list({kB}, "20")},
+         {"list", "7", "list", "20"},
+         {"begins", "+a", "ends", "begins", "+b", "ends"},
+         1,
+         1,
+         State::failing},
         {"an object that is too large is named and passed over",
          {list({object_text("big", "3", ",\"x\":\"" + std::string(400, 'x') + "\""), kA}, "7")},
          {"list", "7"},

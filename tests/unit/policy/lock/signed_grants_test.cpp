@@ -86,7 +86,7 @@ TEST_CASE("what is offered and not believed, with the reason") {
         {"another kind", signed_text(sample::kLock), "kind: expected BreakGlass"},
         {"a revocation", signed_text(revocation(grant())), "grant:2:5: "},
         {"an error in the grant", signed_text(grant({{"ticket", ""}})), "grant:5:3: spec.ticket is missing"},
-        {"too large", std::string(SignedNote::kBytesMax + 1, 'a'), "at most 65536 are read"},
+        {"too large", std::string(SignedNote::kBytesMax + 1, 'a'), "more than 65536 bytes"},
     };
     for (const Row& row : rows) {
         INFO(row.name);
