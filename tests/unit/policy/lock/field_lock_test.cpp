@@ -465,6 +465,10 @@ TEST_CASE("lists and maps that Git does not declare are judged as what they are"
     };
     const std::string bare = edited(edited(kDeployment, R"("f:annotations":{"f:example.com/runbook":{}},)", ""),
                                     R"("annotations":{"example.com/runbook":"r","note":"n"},)", "");
+    const std::string named = edited(kDeployment, R"({"key":"k",)", R"({"key":"k","name":"a",)");
+    const std::string nine_keys = edited(
+        edited(kDeployment, R"({"key":"k",)", R"({"a":1,"b":1,"c":1,"d":1,"e":1,"f":1,"g":1,"h":1,"i":1,)"), R"("f:selector":{})",
+        R"("f:selector":{},"f:tolerations":{"k:{\"a\":1,\"b\":1,\"c\":1,\"d\":1,\"e\":1,\"f\":1,\"g\":1,\"h\":1,\"i\":1}":{".":{}}})");
     const std::string as_a_whole = edited(
         kDeployment,
         R"("f:metadata":{"f:annotations":{"f:example.com/runbook":{}},"f:labels":{"f:app":{},"f:kustomize.toolkit.fluxcd.io/name":{}}})",
@@ -474,6 +478,10 @@ TEST_CASE("lists and maps that Git does not declare are judged as what they are"
         {"such a list that becomes a number", with(R"("many":[1])"), with(R"("many":1)"), ".spec.many"},
         {"named items in another order", with(R"("things":[{"name":"a"},{"name":"b"}])"), with(R"("things":[{"name":"b"},{"name":"a"}])"),
          ".spec.things"},
+        {"an item of such a list that takes another name", named, edited(named, R"("name":"a")", R"("name":"b")"),
+         ".spec.tolerations[0].name"},
+        {"an item whose key has more parts than any real one", nine_keys, edited(nine_keys, "NoExecute", "NoSchedule"),
+         ".spec.tolerations[0].effect"},
         {"the first annotations, which are allowed", bare,
          edited(bare, R"("labels":{)", R"("annotations":{"team.example.com/x":"1"},"labels":{)"), "passes"},
         {"what the server writes, where Git declares the metadata as a whole", as_a_whole,
