@@ -43,7 +43,7 @@ Action action_of(const Actions& actions) {
 
 // Of what passes even where the policy denies.
 Actions without_deny(Actions actions) {
-    if (actions.deny || actions.deny_later) actions.warn = true;
+    actions.warn = actions.warn || actions.deny;  // what denies later warns already
     actions.deny = actions.deny_later = false;
     return actions;
 }
@@ -385,7 +385,6 @@ private:
         verdict_.grants.clear();
         verdict_.allowance = {};
         verdict_.learned = false;
-        if (verdict_.allowed) return;
         // First what would have let it pass: it is about this very request, and a long guidance is cut at its end.
         if (!verdict_.guidance.empty()) hints_.push_back(std::move(verdict_.guidance));
         verdict_.guidance.clear();

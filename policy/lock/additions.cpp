@@ -140,8 +140,7 @@ Result<AllowedPath> AllowedPath::compile(std::string_view text) {
     const std::string& key = path.steps_[2].name.text();
     const std::string folded = lower(key);
     const bool speaks_of_flux = folded.find("fluxcd") != std::string::npos || folded.find("helm.sh") != std::string::npos;
-    if (steers_flux(key) ||
-        (speaks_of_flux && key.find('*') < key.find('/') && folded.substr(0, folded.find('/')) != "reconcile.fluxcd.io")) {
+    if (steers_flux(key) || (speaks_of_flux && key.find('*') < key.find('/'))) {
         return fail(Errc::invalid_policy,
                     fmt::format("{} steers Flux or says whose the object is, and is never an addition", kube::quoted(key)));
     }

@@ -47,10 +47,10 @@ Value take(Value& object, const char* key) {
     return value;
 }
 
-// Labels or annotations; absent and empty are the same.
-Value keys_of(const Value& metadata, const char* field) {
-    const auto found = metadata.find(field);
-    return found != metadata.end() && found->is_object() ? *found : Value::object();
+// A member that is a mapping, such as labels; what is absent or no mapping is empty.
+Value keys_of(const Value& object, const char* field) {
+    const auto found = object.find(field);
+    return found != object.end() && found->is_object() ? *found : Value::object();
 }
 
 void drop_generated_labels(Value& labels) {
@@ -59,7 +59,7 @@ void drop_generated_labels(Value& labels) {
 
 // The pod template's metadata without what an API server writes into it, and without what is empty.
 void trim_template(Value& spec) {
-    if (!spec.contains("template") || !spec["template"].is_object()) return;
+    if (!spec["template"].is_object()) return;  // absent and null are the same
     Value& metadata = spec["template"]["metadata"];
     if (metadata.is_null()) metadata = Value::object();
     if (!metadata.is_object()) return;
@@ -97,9 +97,7 @@ bool same_spec(Value wanted, Value job) {
 bool same_labels(const Value& wanted, const Value& wanted_spec, Value labels) {
     drop_generated_labels(labels);
     Value of_template = keys_of(wanted, "labels");
-    if (of_template.empty() && wanted_spec.contains("template") && wanted_spec["template"].is_object() &&
-        wanted_spec["template"].contains("metadata") && wanted_spec["template"]["metadata"].is_object())
-        of_template = keys_of(wanted_spec["template"]["metadata"], "labels");
+    if (of_template.empty()) of_template = keys_of(keys_of(keys_of(wanted_spec, "template"), "metadata"), "labels");
     drop_generated_labels(of_template);
     return labels == of_template;
 }

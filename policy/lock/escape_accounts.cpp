@@ -31,7 +31,6 @@ void judge_account(const EscapeRequest& request, Findings& findings) {
 // https://kubernetes.io/docs/concepts/configuration/secret/#serviceaccount-token-secrets
 void judge_token_secret(const EscapeRequest& request, Findings& findings) {
     const kube::Review& review = request.review;
-    if (!request.is_write() || !review.sub_resource.empty()) return;
     if (review.object["type"].text() != "kubernetes.io/service-account-token") return;
     const std::string_view account = review.object["metadata"]["annotations"]["kubernetes.io/service-account.name"].text();
     if (!request.guard().accounts.has(review.namespace_name, account)) return;
@@ -43,15 +42,15 @@ void judge_token_secret(const EscapeRequest& request, Findings& findings) {
 void judge_pods(const EscapeRequest& request, Findings& findings) {
     const kube::Review& review = request.review;
     const bool of_object = review.sub_resource.empty() || review.sub_resource == "ephemeralcontainers";
-    if (!request.is_write() || !of_object || review.namespace_name == kSystemNamespace) return;
+    if (!of_object || review.namespace_name == kSystemNamespace) return;
     const auto pod = kube::find_pod_template(review.resource, review.object);
-    if (!pod || pod->spec.absent_or_null()) return;
+    if (!pod || pod->spec.absent_or_null()) return;  // of a DELETE there is no object
     // `serviceAccount` is the old name of the same field; what only the old one says is taken over.
     const std::string_view name = pod->spec["serviceAccountName"].text();
     const std::string_view old_name = pod->spec["serviceAccount"].text();
     const std::string_view used = !name.empty() ? name : !old_name.empty() ? old_name : std::string_view("default");
     const auto is_guarded = [&](std::string_view account) { return request.guard().accounts.has(review.namespace_name, account); };
-    if (!is_guarded(used) && (old_name.empty() || !is_guarded(old_name))) return;
+    if (!is_guarded(used) && !is_guarded(old_name)) return;
     request.refuse(findings, "a change in Git: what runs in this Pod writes as a writer");
     findings.add(fmt::format("{}.serviceAccountName", pod->spec_path), fmt::format("\"{}\"", is_guarded(used) ? used : old_name),
                  std::string(kOnlyWriters));
@@ -87,7 +86,7 @@ void judge_connections(const EscapeRequest& request, Findings& findings) {
         return;
     }
     // The review does not show the Pod, so that its namespace decides.
-    if (review.namespace_name.empty() || review.namespace_name == kSystemNamespace) return;
+    if (review.namespace_name == kSystemNamespace) return;
     if (request.guard().accounts_in_pods.has_in(review.namespace_name))
         request.refuse(findings, "no connection into a namespace where Pods of writers run");
 }

@@ -119,11 +119,9 @@ bool has_owner_labels(Json object) {
 void judge_life(const EscapeRequest& request, Findings& findings) {
     const Json before = request.review.old_object["metadata"];
     const Json after = request.review.object["metadata"];
-    for (const std::string_view field : {"ownerReferences", "finalizers"}) {
-        if (equal(before[field], after[field])) continue;
+    for (const std::string_view field : {"ownerReferences", "finalizers"})
         add_changes(findings, kube::find_changes_below(fmt::format(".metadata.{}", field), false, before[field], after[field],
                                                        request.review.kind.kind, kChangesMax));
-    }
 }
 
 // Where Flux runs everything counts, whatever is known: a kind of Flux that the API server serves in another version than the one that is
@@ -158,7 +156,7 @@ void judge_flux_objects(const EscapeRequest& request, Findings& findings) {
 }
 
 void judge_substitutes(const EscapeRequest& request, Findings& findings) {
-    if (!request.review.sub_resource.empty() || finishes_a_delete(request.review) || !is_substitute(request)) return;
+    if (finishes_a_delete(request.review) || !is_substitute(request)) return;
     request.refuse(findings, "a change in Git: Flux reads it to know what to apply");
 }
 

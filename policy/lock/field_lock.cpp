@@ -61,7 +61,7 @@ Result<FieldSet> read_declared(const kube::Review& review, const std::vector<Man
     FieldSet declared;
     for (const ManagedFieldsEntry& entry : entries) {
         if (!entry.sub_resource.empty()) continue;
-        if (version.empty() || entry.api_version != version)
+        if (entry.api_version != version)
             return locked(fmt::format("{} declares fields of {}, the object is {}", entry.manager, entry.api_version, version));
         auto fields = FieldSet::read_below(entry.fields, changed, limits);
         if (!fields) return locked(fmt::format("the fields of {} cannot be read: {}", entry.manager, to_string(fields.error())));
@@ -326,7 +326,7 @@ private:
         std::string key;
         const bool paired = each_pair(before, after, [&](Json was, Json is) {
             const auto same = [&](const std::string& name) { return equal(was[name], is[name]); };
-            if (!kube::spell_key(names, was, key) || !is.is_object() || !std::all_of(names.begin(), names.end(), same)) return false;
+            if (!kube::spell_key(names, was, key) || !std::all_of(names.begin(), names.end(), same)) return false;
             const auto child =
                 std::lower_bound(declared.begin(), declared.end(), std::string_view(key),
                                  [](const FieldSet::Node& left, std::string_view text) { return left.element().text < text; });
@@ -362,7 +362,7 @@ private:
             if (frame.kind == Frame::Kind::field) hidden = hidden || kube::hides_value(kind_, path, frame.field, frame.before, frame.after);
         }
         kube::Changes found = kube::find_changes_below(path, hidden, before, after, kind_, changes_max_ - list.list.size());
-        if (found.list.empty() && found.omitted == 0) found.list.push_back({path, "another value", "the value as it is"});
+        if (found.list.empty()) found.list.push_back({path, "another value", "the value as it is"});
         for (kube::Change& change : found.list) {
             change.want += text_of(reason);
             list.list.push_back(std::move(change));

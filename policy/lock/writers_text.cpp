@@ -55,11 +55,12 @@ std::string permission_line(const Permission& permission) {
 // "serviceAccount: {…}", "user: …", "groups: […]": one line each, of which the first begins the item.
 std::vector<std::string> who_lines(const WriterIdentity& identity) {
     std::vector<std::string> lines;
-    if (identity.who && identity.who->namespace_name)
-        lines.push_back(fmt::format("serviceAccount: {{namespace: {}, name: {}}}", plain(identity.who->namespace_name->text()),
-                                    plain(identity.who->name.text())));
-    else if (identity.who)
-        lines.push_back("user: " + kube::quoted(identity.who->name.text()));
+    if (identity.who) {
+        const auto& [kind, name, namespace_name] = *identity.who;
+        lines.push_back(namespace_name
+                            ? fmt::format("serviceAccount: {{namespace: {}, name: {}}}", plain(namespace_name->text()), plain(name.text()))
+                            : "user: " + kube::quoted(name.text()));
+    }
     if (!identity.groups.empty()) lines.push_back("groups: " + list_of(identity.groups));
     return lines;
 }

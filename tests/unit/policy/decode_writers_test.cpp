@@ -189,8 +189,8 @@ TEST_CASE("each mistake in the writers of a lock is named where it is") {
     }
     struct Within {
         std::string_view name;
-        std::string_view writer;
-        std::string_view problem;
+        std::string writer;
+        std::string problem;
     };
     const Within within[] = {
         {"no accounts", "{name: aks-flux}", ".serviceAccounts is missing: expected a list such as"},
@@ -203,6 +203,15 @@ TEST_CASE("each mistake in the writers of a lock is named where it is") {
          ".serviceAccounts[0]: \"*/flux-applier\" is no NAMESPACE/NAME"},
         {"a pattern of names", "{name: aks-flux, serviceAccounts: [\"a/*\"]}", ".serviceAccounts[0]: \"a/*\" is no NAMESPACE/NAME"},
         {"a path", "{name: aks-flux, serviceAccounts: [a/b/c]}", ".serviceAccounts[0]: \"a/b/c\" is no NAMESPACE/NAME"},
+        {"a namespace too long", "{name: aks-flux, serviceAccounts: [" + std::string(64, 'a') + "/b]}", ".serviceAccounts[0]: \"aaaa"},
+        {"a name too long", "{name: aks-flux, serviceAccounts: [a/" + std::string(254, 'b') + "]}", ".serviceAccounts[0]: \"a/bbbb"},
+        {"a name that begins with a hyphen", "{name: aks-flux, serviceAccounts: [a/-b]}",
+         ".serviceAccounts[0]: \"a/-b\" is no NAMESPACE/NAME"},
+        {"a name that ends with a hyphen", "{name: aks-flux, serviceAccounts: [a/b-]}",
+         ".serviceAccounts[0]: \"a/b-\" is no NAMESPACE/NAME"},
+        {"a name with a sign", "{name: aks-flux, serviceAccounts: [a/b+c]}", ".serviceAccounts[0]: \"a/b+c\" is no NAMESPACE/NAME"},
+        {"a name with a brace", "{name: aks-flux, serviceAccounts: [\"a/b{c\"]}", ".serviceAccounts[0]: \"a/b{c\" is no NAMESPACE/NAME"},
+        {"a namespace with a dot", "{name: aks-flux, serviceAccounts: [a.b/c]}", ".serviceAccounts[0]: \"a.b/c\" is no NAMESPACE/NAME"},
         {"a username", "{name: aks-flux, serviceAccounts: [\"system:serviceaccount:a:b\"]}",
          ".serviceAccounts[0]: \"system:serviceaccount:a:b\" is no"},
         {"the same twice", "{name: aks-flux, serviceAccounts: [a/b, a/b]}", ".serviceAccounts[1]: names a/b again"},

@@ -84,6 +84,9 @@ TEST_CASE("an exception for containers leaves the others and the pod as they are
     const Verdict verdict = evaluate(*Read(by_flux("legacy-report")), *set, {.now = kEnd - 1us});
     CHECK(rules_of(verdict) == Names{"probes proxy", "limits report", "limits proxy"});
     CHECK(verdict.exceptions == Names{"legacy"});
+    // One that excuses nothing has not been used.
+    const auto of_another = compiled(exception(kUsual + "  containers: [other]\n"));
+    CHECK(evaluate(*Read(by_flux("legacy-report")), *of_another, {.now = kEnd - 1us}).exceptions.empty());
     // An ill-shaped pod is not a matter of one container.
     const Verdict odd = evaluate(*Read(by_flux("legacy-report", R"("text")")), *set, {.now = kEnd - 1us});
     CHECK_FALSE(odd.allowed);
@@ -104,6 +107,12 @@ TEST_CASE("what passes by an exception is remembered, and a writer is still a wr
     const Verdict denied = evaluate(*Read(person), *set, {.now = kEnd - 1us});
     CHECK_FALSE(denied.allowed);
     CHECK(denied.violations[0].rule == "only-git");
+    // More than can be named is excused as well.
+    std::string containers;
+    for (int i = 0; i < 12'000; ++i) containers += std::string(i ? "," : "[") + R"({"name":"c)" + std::to_string(i) + R"("})";
+    const Verdict many = evaluate(*Read(by_flux("web", containers + "]")), *set, {.now = kEnd - 1us});
+    CHECK(many.allowed);
+    CHECK(many.violations_omitted == 0);
 }
 
 TEST_CASE("two exceptions together excuse what either does, and not more") {

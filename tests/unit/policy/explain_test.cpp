@@ -150,6 +150,26 @@ TEST_CASE("each rule of a policy that matches says what it found, or why it did 
     CHECK(told(explain(*Read(dry), *set, {})).front() == "only-git: a dry run, which changes nothing: the real thing would be refused");
 }
 
+TEST_CASE("a rule about pods says what it misses") {
+    const auto set =
+        compiled({sample::policy("  rules:\n"
+                                 "  - {name: probes, probes: {all: [readinessProbe]}}\n"
+                                 "  - {name: network, services: {denyTypes: [NodePort]}}\n")});
+    Request service;
+    service.resource = "services";
+    service.kind = "Service";
+    CHECK(told(explain(*Read(service), *set, {})) == Lines{"probes: has no word about services", "network: nothing found"});
+    CHECK(told(explain(*Read(sample::with_operation(service, "DELETE")), *set, {})) ==
+          Lines{"probes: does not look at DELETE services", "network: does not look at DELETE services"});
+    Request deployment;
+    deployment.group = "apps";
+    deployment.resource = "deployments";
+    deployment.kind = "Deployment";
+    deployment.object = R"({"metadata":{"name":"web"},"spec":{"replicas":1}})";
+    CHECK(told(explain(*Read(deployment), *set, {})) ==
+          Lines{"probes: the object has no pod template", "network: has no word about deployments.apps"});
+}
+
 TEST_CASE("what was there before an UPDATE is told as such") {
     const auto set = compiled({sample::rule("probes: {all: [readinessProbe]}")});
     Request update = sample::with_operation(pod(), "UPDATE");

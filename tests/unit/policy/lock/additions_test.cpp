@@ -15,6 +15,8 @@ std::string problems_of_lock(std::string_view fields) {
 }  // namespace
 
 TEST_CASE("a path of additions that is none, or names what is never an addition, is refused where it stands") {
+    std::string too_long;
+    for (int i = 0; i < 65; ++i) too_long += ".a";
     const std::pair<std::string_view, std::string_view> rows[] = {
         {".spec.replicas", ""},
         {R"(.spec["a.b/c"][*][name="x*"].y)", ""},
@@ -24,6 +26,8 @@ TEST_CASE("a path of additions that is none, or names what is never an addition,
         {R"(.metadata.labels["*.example.com/team"])", ""},
         {R"(.metadata.annotations["reconcile.fluxcd.io/requestedAt"])", ""},
         {R"(.metadata["annotations"].note)", ""},
+        {R"(.spec["a\"b\\c"])", ""},
+        {R"(.metadata.labels["example.com/fluxcd-*"])", ""},
         {".", "everything"},
         {"", "everything"},
         {"spec", "a dot at character 1"},
@@ -38,6 +42,9 @@ TEST_CASE("a path of additions that is none, or names what is never an addition,
         {R"(.spec["x")", "]"},
         {R"(.spec[""])", "1 to 1,024"},
         {".spec x", ". or ["},
+        {".spec.a{", ". or [ at character 8"},
+        {R"(.spec["x\)", "a name in quotes"},
+        {too_long, "at most 64 steps"},
         {".apiVersion", "apiVersion is never an addition"},
         {".kind", "kind is never an addition"},
         {R"(.["*"])", "a field name"},
@@ -52,6 +59,7 @@ TEST_CASE("a path of additions that is none, or names what is never an addition,
         {R"(.metadata.labels["kustomize.toolkit.fluxcd.io/reconcile"])", "steers Flux"},
         {R"(.metadata.annotations["Kustomize.toolkit.fluxcd.io/*"])", "steers Flux"},
         {R"(.metadata.annotations["*.fluxcd.io/ssa"])", "steers Flux"},
+        {R"(.metadata.annotations["kustomize.toolkit.fluxcd*"])", "steers Flux"},
         {R"(.metadata.annotations["helm.toolkit.fluxcd.io/name"])", "steers Flux"},
         {R"(.metadata.annotations["meta.helm.sh/release-name"])", "steers Flux"},
     };
@@ -100,4 +108,38 @@ TEST_CASE("keys that steer Flux are known in any case") {
         INFO(key);
         CHECK(steers_flux(key) == steers);
     }
+}
+
+TEST_CASE("a step of a path leads to the members and items that it names") {
+    const auto leads = [](std::string_view path, std::string_view before, std::string_view after) {
+        const std::string old_text = kube::with_slack(before);
+        const std::string new_text = kube::with_slack(after);
+        kube::JsonReader old_reader{Limits{}};
+        kube::JsonReader new_reader{Limits{}};
+        return AllowedPath::compile(path)->leads_to(1, old_reader.read(old_text).value(), new_reader.read(new_text).value());
+    };
+    struct Row {
+        std::string_view name;
+        std::string_view path;
+        std::string_view before;
+        std::string_view after;
+        bool leads;
+    };
+    const Row rows[] = {
+        {"any item", ".list[*]", R"({"name":"a"})", R"({"name":"b"})", true},
+        {"the item of the name", R"(.list[name="a"])", R"({"name":"a"})", R"({"name":"a","x":1})", true},
+        {"an item of another name", R"(.list[name="a"])", R"({"name":"b"})", R"({"name":"b"})", false},
+        {"an item that gets another name", R"(.list[name="*"])", R"({"name":"a"})", R"({"name":"b"})", false},
+        {"an item that gets its name", R"(.list[name="a"])", "{}", R"({"name":"a"})", false},
+        {"an item that loses its name", R"(.list[name="a"])", R"({"name":"a"})", "{}", false},
+        {"items without names", R"(.list[name="*"])", "{}", "{}", false},
+        {"a field", ".list.a", R"({"":"a"})", R"({"":"a"})", false},
+    };
+    for (const Row& row : rows) {
+        INFO(row.name);
+        CHECK(leads(row.path, row.before, row.after) == row.leads);
+    }
+    CHECK(AllowedPath::compile(".list.a")->leads_to(1, "a"));
+    CHECK_FALSE(AllowedPath::compile(".list.a")->leads_to(1, "b"));
+    CHECK_FALSE(AllowedPath::compile(R"(.list[name="a"])")->leads_to(1, "a"));
 }

@@ -238,6 +238,31 @@ TEST_CASE("what only looks like day-2 work is refused") {
              return request;
          }()},
         {"a binding", about("CREATE", "", "pods", "binding", "Binding")},
+        {"a Job of another group",
+         [] {
+             Request request = run_cronjob();
+             request.group = "example.com";
+             return request;
+         }()},
+        {"something else that a CronJob owns",
+         [] {
+             Request request = run_cronjob();
+             request.resource = "reports";
+             return request;
+         }()},
+        {"a Job changed",
+         [] {
+             Request request = run_cronjob();
+             request.operation = "UPDATE";
+             request.old_object = request.object;
+             return request;
+         }()},
+        {"the status of a Job",
+         [] {
+             Request request = run_cronjob();
+             request.sub_resource = "status";
+             return request;
+         }()},
         {"a Job without a CronJob",
          [] {
              json made = job();
@@ -320,6 +345,22 @@ TEST_CASE("a restart is the change of restartedAt, and of nothing else") {
     Request same = restart();
     same.old_object = same.object;
     CHECK(told(judge(same)) == "denied");  // nothing is restarted
+
+    Request first = restart();
+    json without_annotations = workload();
+    without_annotations["spec"]["template"]["metadata"].erase("annotations");
+    first.old_object = without_annotations.dump();
+    first.object = restarted(without_annotations).dump();
+    CHECK(told(judge(first)) == "allowed as restart");
+
+    Request odd = restart();
+    json text_for_metadata = workload();
+    text_for_metadata["spec"]["template"]["metadata"] = "x";
+    odd.old_object = text_for_metadata.dump();
+    json replaced = workload();
+    replaced["spec"]["template"]["metadata"] = {{"annotations", {{"kubectl.kubernetes.io/restartedAt", "now"}}}};
+    odd.object = replaced.dump();
+    CHECK(told(judge(odd)) == "denied");
 }
 
 TEST_CASE("a restart must be made under a name whose fields Flux leaves alone; the denial gives the command") {
@@ -381,6 +422,12 @@ TEST_CASE("debugging adds ephemeral containers, and changes nothing else") {
         {"an ephemeral container replaced", [](json& o) { o["spec"]["ephemeralContainers"].erase(0); }},
         {"all of them gone", [](json& o) { o["spec"].erase("ephemeralContainers"); }},
         {"a spec that is no mapping", [](json& o) { o["spec"] = 1; }},
+        {"nothing", [](json& o) { o["spec"]["ephemeralContainers"].erase(1); }},
+        {"ephemeral containers that are no list",
+         [](json& o) {
+             o["spec"]["ephemeralContainers"] = {{"a", 1}, {"b", 2}};
+         }},
+        {"the status", [](json& o) { o["status"]["phase"] = "Failed"; }},
     };
     for (const Row& row : rows) {
         INFO(row.name);
@@ -430,6 +477,7 @@ TEST_CASE("a Job that a CronJob would make may be run now") {
              made["metadata"]["annotations"] = {{"cronjob.kubernetes.io/instantiate", "manual"}};
          }},
         {"of a CronJob without labels for its pods", [](json& wanted, json&) { wanted["spec"]["template"].erase("metadata"); }},
+        {"with a list of finalizers in which there is none", [](json&, json& made) { made["metadata"]["finalizers"] = json::array(); }},
         {"with a failure policy",
          [](json& wanted, json& made) {
              wanted["spec"]["podFailurePolicy"] = made["spec"]["podFailurePolicy"] = {{"rules", json::array()}};
@@ -469,6 +517,12 @@ TEST_CASE("a Job that differs from its CronJob is refused, and the denial says i
         {"another backoffLimit", [](json& o) { o["spec"]["backoffLimit"] = 6; }, "denied: run-cronjob: spec of"},
         {"suspended", [](json& o) { o["spec"]["suspend"] = true; }, "denied: run-cronjob: spec of"},
         {"no spec", [](json& o) { o.erase("spec"); }, "denied: run-cronjob: spec of"},
+        {"no template", [](json& o) { o["spec"].erase("template"); }, "denied: run-cronjob: spec of"},
+        {"a template that is no mapping", [](json& o) { o["spec"]["template"] = "x"; }, "denied: run-cronjob: spec of"},
+        {"metadata of its pods that are no mapping", [](json& o) { o["spec"]["template"]["metadata"] = "x"; },
+         "denied: run-cronjob: spec of"},
+        {"a time for its pods", [](json& o) { o["spec"]["template"]["metadata"]["creationTimestamp"] = "2026-11-21T05:30:48Z"; },
+         "denied: run-cronjob: spec of"},
         {"another label", [](json& o) { o["metadata"]["labels"]["a"] = "b"; }, "denied: run-cronjob: labels of"},
         {"a label of Flux", [](json& o) { o["metadata"]["labels"]["kustomize.toolkit.fluxcd.io/name"] = "apps"; },
          "denied: run-cronjob: labels of"},
@@ -488,6 +542,7 @@ TEST_CASE("a Job that differs from its CronJob is refused, and the denial says i
          "denied"},
         {"an owner that is no controller", [](json& o) { o["metadata"]["ownerReferences"][0]["controller"] = false; }, "denied"},
         {"a CronJob of another group", [](json& o) { o["metadata"]["ownerReferences"][0]["apiVersion"] = "example.com/v1"; }, "denied"},
+        {"an owner that is no CronJob", [](json& o) { o["metadata"]["ownerReferences"][0]["kind"] = "Job"; }, "denied"},
     };
     const ClusterView cluster = cluster_with(job_template());
     for (const Row& row : rows) {
@@ -521,7 +576,13 @@ TEST_CASE("a Job is compared with what is known of the CronJob in its own namesp
     CHECK(told(judge(run_cronjob(made), kLock, "kubectl", &without_uid)).starts_with("denied: run-cronjob: no CronJob"));
 
     ClusterView broken = cluster_with(job_template());
-    for (const char* text : {"", "{", "[]", "null", "{\"spec\":1}"}) {
+    json without_spec = job_template();
+    without_spec["spec"] = 1;
+    json without_template = job_template();
+    without_template["metadata"].erase("labels");
+    without_template["spec"]["template"] = "x";
+    for (const std::string& text :
+         {std::string(), std::string("{"), std::string("[]"), std::string("null"), without_spec.dump(), without_template.dump()}) {
         INFO(text);
         broken.cron_jobs = std::make_shared<const ClusterView::CronJobs>(ClusterView::CronJobs{{"production/report", {"c-1", text}}});
         CHECK(told(judge(run_cronjob(), kLock, "kubectl", &broken)).starts_with("denied: run-cronjob: "));
@@ -581,6 +642,21 @@ TEST_CASE("an allowance opens the lock that has it, and no other rule") {
     CHECK(audited.allowed);
     CHECK(audited.allowance.empty());
     CHECK(audited.violations.size() == 1);
+
+    // What changes no field that Git declares needs none.
+    const std::string fields = sample::rule(
+        "lock: {writers: [flux], scope: fields, additions: {action: Warn}, allowances: [{subjects: [{kind: Group, name: sre}], actions: "
+        "[restart]}]}");
+    const Verdict undeclared = judge(restart(), fields);
+    CHECK(undeclared.allowed);
+    CHECK(undeclared.allowance.empty());
+
+    // What two locks say alike is said once.
+    const auto twice = sample::compiled(std::vector<std::string>{kLock, sample::rule("lock: {writers: [flux], allowances: [{subjects: "
+                                                                                     "[{kind: Group, name: sre}], actions: [delete-pod]}]}",
+                                                                                     "q")});
+    CHECK(evaluate(*Read(delete_pod(kBarePod)), *twice, {}).guidance ==
+          "delete-pod is for Pods that a controller makes again; nothing would bring this one back.");
 }
 
 TEST_CASE("a dry run of day-2 work passes without a warning, and nothing is allowed by it") {

@@ -156,6 +156,9 @@ TEST_CASE("a change of what Git declares is refused, and the path says where") {
         {"a parent that goes", R"("ports":[{"containerPort":80,"protocol":"TCP"}],)", "", kWeb + ".ports"},
         {"a parent of all that goes", R"("volumes":[{"name":"tmp","emptyDir":{}}],)", "", ".spec.template.spec.volumes"},
         {"a parent that becomes another type", R"("ports":[{"containerPort":80,"protocol":"TCP"}])", R"("ports":{})", kWeb + ".ports"},
+        {"an undeclared field of an item with two keys", R"("protocol":"TCP")", R"("protocol":"TCP","hostPort":80)",
+         kWeb + R"(.ports[containerPort=80,protocol="TCP"].hostPort)"},
+        {"labels that go", R"("labels":{"app":"web","kustomize.toolkit.fluxcd.io/name":"apps"},)", "", ".metadata.labels"},
         {"labels that become a list", R"("labels":{"app":"web","kustomize.toolkit.fluxcd.io/name":"apps"})", R"("labels":[])",
          ".metadata.labels"},
     });
@@ -196,6 +199,8 @@ TEST_CASE("of what Git does not declare only the allowed additions pass") {
         {"an undeclared field of a declared item", R"("image":"nginx:1")", R"("image":"nginx:1","tty":true)", kWeb + ".tty"},
         {"status, of a kind without such a subresource", R"("status":{"replicas":2})", R"("status":{"replicas":3})", ".status.replicas"},
         {"a field at the top", R"("status")", R"("extra":1,"status")", ".extra"},
+        {"what the server writes, in the metadata of pods", R"("template":{)", R"("template":{"metadata":{"uid":"x"},)",
+         ".spec.template.metadata"},
     });
 }
 
@@ -460,6 +465,17 @@ TEST_CASE("what Flux declares in more than one entry, or in a way that does not 
          "NoSchedule", ".spec.tolerations[0].effect"},
         {"an item that is there", second(R"("f:tolerations":{"k:{\"key\":\"k\"}":{".":{},"f:key":{}}})"), "NoExecute", "NoSchedule",
          "passes"},
+        {"an item without a key", second(R"("f:tolerations":{"k:{}":{".":{}}})"), "NoExecute", "NoSchedule", ".spec.tolerations[0].effect"},
+        {"a field that reads like an item", second(R"("f:tolerations":{"f:{\"key\":\"k\"}":{"f:key":{}}})"), "NoExecute", "NoSchedule",
+         ".spec.tolerations[0].effect"},
+        {"of the status, nothing",
+         edited(second(R"("f:replicas":{})"), R"("operation":"Update")", R"("operation":"Update","subresource":"status")"),
+         R"("replicas":2,"s)", R"("replicas":5,"s)", "passes"},
+        {"a map that comes", second(R"("f:gone":{"f:x":{}})"), R"("replicas":2,"s)", R"("replicas":2,"gone":{"x":1},"s)", ".spec.gone"},
+        {"a map that goes", second(R"("f:extra":{"f:deep":{}})"), R"("extra":{"deep":1},)", "", ".spec.extra"},
+        {"a map that becomes a number", second(R"("f:extra":{"f:deep":{}})"), R"({"deep":1})", "1", ".spec.extra"},
+        {"a list that comes", second(R"("f:gone":{"k:{\"name\":\"a\"}":{".":{}}})"), R"("replicas":2,"s)",
+         R"("replicas":2,"gone":[{"name":"a"}],"s)", ".spec.gone"},
     };
     for (const Row& row : rows) {
         INFO(row.name);
@@ -474,6 +490,63 @@ TEST_CASE("an item that is allowed by its name is the one that has the name befo
     CHECK_FALSE(judge(update(before, edited(before, R"("key":"y","v":1)", R"("key":"y","v":2)"))).allowed);
     CHECK_FALSE(judge(update(before, edited(before, R"("key":"x","v":1)", R"("key":"z","v":1)"))).allowed);
     CHECK_FALSE(judge(update(before, edited(before, R"("key":"y","v":1)", R"("key":"x","v":1)"))).allowed);
+}
+
+TEST_CASE("lists and maps that Git does not declare are judged as what they are") {
+    const auto with = [](std::string_view spec) {
+        return edited(kDeployment, R"("replicas":2,"s)", std::string(spec) + R"(,"replicas":2,"s)");
+    };
+    struct Row {
+        std::string_view name;
+        std::string before;
+        std::string after;
+        std::string paths;
+    };
+    const std::string bare = edited(edited(kDeployment, R"("f:annotations":{"f:example.com/runbook":{}},)", ""),
+                                    R"("annotations":{"example.com/runbook":"r","note":"n"},)", "");
+    const std::string named = edited(kDeployment, R"({"key":"k",)", R"({"key":"k","name":"a",)");
+    const std::string nine_keys = edited(
+        edited(kDeployment, R"({"key":"k",)", R"({"a":1,"b":1,"c":1,"d":1,"e":1,"f":1,"g":1,"h":1,"i":1,)"), R"("f:selector":{})",
+        R"("f:selector":{},"f:tolerations":{"k:{\"a\":1,\"b\":1,\"c\":1,\"d\":1,\"e\":1,\"f\":1,\"g\":1,\"h\":1,\"i\":1}":{".":{}}})");
+    const std::string as_a_whole = edited(
+        kDeployment,
+        R"("f:metadata":{"f:annotations":{"f:example.com/runbook":{}},"f:labels":{"f:app":{},"f:kustomize.toolkit.fluxcd.io/name":{}}})",
+        R"("f:metadata":{})");
+    const Row rows[] = {
+        {"a number that becomes a list of which any item is allowed", with(R"("many":1)"), with(R"("many":[1])"), ".spec.many"},
+        {"such a list that becomes a number", with(R"("many":[1])"), with(R"("many":1)"), ".spec.many"},
+        {"named items in another order", with(R"("things":[{"name":"a"},{"name":"b"}])"), with(R"("things":[{"name":"b"},{"name":"a"}])"),
+         ".spec.things"},
+        {"an item of such a list that takes another name", named, edited(named, R"("name":"a")", R"("name":"b")"),
+         ".spec.tolerations[0].name"},
+        {"an item whose key has more parts than any real one", nine_keys, edited(nine_keys, "NoExecute", "NoSchedule"),
+         ".spec.tolerations[0].effect"},
+        {"the first annotations, which are allowed", bare,
+         edited(bare, R"("labels":{)", R"("annotations":{"team.example.com/x":"1"},"labels":{)"), "passes"},
+        {"what the server writes, where Git declares the metadata as a whole", as_a_whole,
+         edited(as_a_whole, R"("resourceVersion":"7")", R"("resourceVersion":"8")"), ".metadata"},
+    };
+    for (const Row& row : rows) {
+        INFO(row.name);
+        CHECK(paths_of(judge(update(row.before, row.after))) == row.paths);
+    }
+}
+
+TEST_CASE("values that may be secrets are not shown, long keys are not repeated, and there is a bound to what is named") {
+    CHECK(judge(update(kDeployment, edited(kDeployment, R"("value":"1")", R"("value":"3")"))).violations.back().have == "(not shown)");
+
+    const std::string long_name(1'100, 'x');
+    const std::string named = edited(edited(kDeployment, R"({\"name\":\"tmp\"})", R"({\"name\":\")" + long_name + R"(\"})"),
+                                     R"("name":"tmp")", R"("name":")" + long_name + "\"");
+    CHECK(paths_of(judge(update(named, edited(named, R"("emptyDir":{})", R"("emptyDir":{"medium":"Memory"})")))) ==
+          ".spec.template.spec.volumes[0].emptyDir.medium");
+
+    std::string fields;
+    for (int i = 0; i < 201; ++i) fields += "\"f" + std::to_string(i) + "\":1,";
+    const std::string before = edited(kDeployment, R"("replicas":2,"s)", R"("zones":{"a":1,"b":1},"replicas":2,"s)");
+    const Verdict verdict = judge(update(before, edited(before, R"("zones":{"a":1,"b":1})", fields + R"("zones":{"a":2,"b":2})")));
+    CHECK(verdict.violations.size() == 201);  // who was refused, and 200
+    CHECK(verdict.violations_omitted == 2);   // f99 and zones
 }
 
 TEST_CASE("all but an update of the object itself is locked as with scope object") {
@@ -545,6 +618,12 @@ TEST_CASE("on Flux's own objects and on Namespaces only allowed annotations pass
         CHECK(passes(R"("note":"n")", R"("note":"n","reconcile.fluxcd.io/requestedAt":"1")"));
         CHECK(passes(R"("replicas":2,"s)", R"("replicas":2,"suspend":true,"s)") == !row.guarded);
         CHECK(passes(R"("labels":{)", R"("labels":{"control-plane":"true",)") == !row.guarded);
+        Request labelled = update(kDeployment, edited(kDeployment, R"("labels":{)", R"("labels":{"control-plane":"true",)"));
+        labelled.group = row.group;
+        labelled.resource = row.resource;
+        const Verdict verdict = judge(labelled, all);
+        const auto by_the_lock = [](const Violation& violation) { return violation.policy == "p" && violation.action == Action::deny; };
+        CHECK(std::any_of(verdict.violations.begin(), verdict.violations.end(), by_the_lock) == row.guarded);
         CHECK(passes(R"("status":{"replicas":2})", R"("status":{"replicas":3})") == !row.guarded);
     }
 }

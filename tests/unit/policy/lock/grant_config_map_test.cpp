@@ -191,3 +191,13 @@ TEST_CASE("a grant is taken once, and not again when it was ended") {
         }
     }
 }
+
+TEST_CASE("a signed grant is taken even where Flux substitutes from ConfigMaps") {
+    ClusterView::Substitutes list{"ConfigMap fluxgate-system/grant-inc-4711"};
+    ClusterView view;
+    view.substitutes = std::make_shared<const ClusterView::Substitutes>(list);
+    Context context{.now = at("2026-12-05T03:00:00Z"), .cluster_name = "prod-1"};
+    context.cluster = &view;
+    CHECK(judge(writes(config_map({{"grant", signed_text(grant())}})), context).allowed);
+    CHECK_FALSE(judge(writes(config_map({{"grant", grant()}})), context).allowed);
+}

@@ -189,6 +189,12 @@ TEST_CASE("a grant is recorded only if it was needed") {
     dry_run.dry_run = true;
     CHECK_FALSE(judge(dry_run, {sample::kLock, grant()}, within()).effective);
     CHECK(judge(dry_run, {sample::kLock, grant()}, within()).warnings.empty());
+    const std::string audits =
+        sample::policy("  validationActions: [Audit]\n  rules: [{name: r, lock: {writers: [flux], breakGlass: {maxDuration: 4h}}}]\n");
+    const Verdict audited = judge(sample::update(), {audits, grant()}, within());
+    CHECK(audited.allowed);
+    CHECK(audited.grants.empty());
+    CHECK_FALSE(audited.violations.empty());
 }
 
 TEST_CASE("a grant with a number of uses ends when they are used up") {

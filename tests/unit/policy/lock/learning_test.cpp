@@ -81,6 +81,15 @@ TEST_CASE("learning ends with its time, and a writer is not learned") {
     CHECK(flux.allowed);
     CHECK_FALSE(flux.learned);
     CHECK(flux.write_class == WriteClass::routine);
+
+    // Where nothing is refused, nothing is learned.
+    const Verdict audited =
+        judge(by(sample::pod_bound("ci", "deployer")), kBefore,
+              {sample::policy(
+                  "  validationActions: [Audit]\n  rules: [{name: r, lock: {writers: [flux], learnUntil: 2026-12-08T00:00:00Z}}]\n")});
+    CHECK(audited.allowed);
+    CHECK_FALSE(audited.learned);
+    CHECK(audited.violations.size() == 1);
 }
 
 TEST_CASE("what another rule refuses is refused while a lock learns, and is not learned") {
@@ -165,7 +174,8 @@ TEST_CASE("when locks begin and end to learn is told once, each with its own tim
         {"two of three",
          {until("2026-12-08T00:00:00Z")},
          start,
-         {until("2026-12-08T00:00:00Z"), until("2026-12-09T00:00:00Z", "q"), sample::rule("lock: {writers: [flux]}", "s")},
+         {until("2026-12-08T00:00:00Z"), until("2026-12-09T00:00:00Z", "q"), sample::rule("lock: {writers: [flux]}", "s"),
+          sample::rule("probes: {all: [readinessProbe]}", "t")},
          start,
          {"q/r until 2026-12-09T00:00:00.000000Z"},
          {}},

@@ -239,3 +239,18 @@ TEST_CASE("what the rule availability must not hold is a problem with its place"
         CHECK(sample::problems_of_rule("availability", row.rule) == row.problem);
     }
 }
+
+TEST_CASE("whether a budget is there is asked of objects, where the budgets are known") {
+    const auto set = sample::compiled(sample::rule("availability: {disruptionBudget: required}"));
+    const auto violations = [&](const Request& request, const DisruptionBudgets* budgets) {
+        return evaluate(*sample::Read(request), *set, {.budgets = budgets}).violations.size();
+    };
+    const DisruptionBudgets none;
+    const Request bare = deployment(R"({"replicas":2,"template":{"metadata":{"labels":{"app":"web"}}}})");
+    CHECK(violations(bare, nullptr) == 0);
+    CHECK(violations(bare, &none) == 1);
+    CHECK(violations(sample::with_operation(bare, "DELETE"), &none) == 0);
+    Request status = sample::with_operation(bare, "UPDATE");
+    status.sub_resource = "status";
+    CHECK(violations(status, &none) == 0);
+}
