@@ -9,6 +9,7 @@
 #include "policy/findings.hpp"
 #include "policy/lock/assurance.hpp"
 #include "policy/lock/grant_config_map.hpp"
+#include "policy/lock/questions.hpp"
 #include "policy/mutate.hpp"
 #include "policy/owner.hpp"
 #include "policy/policy_config_map.hpp"
@@ -209,6 +210,7 @@ private:
     }
 
     void judge(const LockRule& lock, Findings& findings) {
+        if (only_asks(review_)) return looked(Look::other_resource);
         lock_.matched = true;
         lock_.enforced = lock_.enforced || findings.denies();
         if (const WriterMatch writer = lock.find_writer(review_, verdict_.assurance)) {

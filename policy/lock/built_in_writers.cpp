@@ -165,7 +165,8 @@ WriterProfile make_kubernetes() {
                                               may("apps", {"statefulsets/status"}, kUpdate), may("", {"persistentvolumeclaims"}, kWrite)}));
     list.push_back(controller("daemon-set-controller", {pods_of_its_own, may_owned("apps", {"controllerrevisions"}, kWrite),
                                                         may("apps", {"daemonsets/status"}, kUpdate)}));
-    list.push_back(controller("job-controller", {pods_of_its_own, may("batch", {"jobs/status"}, kUpdate)}));
+    // It takes its finalizer off Pods, too, that a Job has let go of.
+    list.push_back(controller("job-controller", {pods_of_its_own, may("", {"pods"}, kUpdate), may("batch", {"jobs/status"}, kUpdate)}));
     list.push_back(controller("cronjob-controller", {may_owned("batch", {"jobs"}, kWrite), may("batch", {"cronjobs/status"}, kUpdate)}));
     list.push_back(controller("ttl-after-finished-controller", {may("batch", {"jobs"}, kDelete)}));
 
@@ -210,6 +211,9 @@ WriterProfile make_kubernetes() {
         controller("certificate-controller",
                    {may("certificates.k8s.io", {"certificatesigningrequests/approval", "certificatesigningrequests/status"}, kUpdate),
                     may("certificates.k8s.io", {"certificatesigningrequests"}, kDelete)}));
+    list.push_back(controller("podcertificaterequestcleaner", {may("certificates.k8s.io", {"podcertificaterequests"}, kDelete)}));
+    // It writes every object once more as it is, so that it is stored in another version.
+    list.push_back(controller("storage-version-migrator-controller", {may("*", {"*"}, kUpdate)}));
 
     // The API server's own quota admission counts before it lets a pod in, and its eviction API counts down a budget. It calls
     // itself over loopback, which leaves no evidence behind its name; the two things it may write are counters that their
@@ -241,6 +245,7 @@ WriterProfile make_kubernetes() {
     Permission tokens_of_its_pods = may("", {"serviceaccounts/token"}, kCreate);
     tokens_of_its_pods.bound_to_pod = true;
     kubelet.may.push_back(std::move(tokens_of_its_pods));
+    kubelet.may.push_back(may("certificates.k8s.io", {"podcertificaterequests"}, kCreate));
     list.push_back(std::move(kubelet));
     return profile;
 }

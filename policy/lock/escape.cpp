@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <tuple>
 
 #include <fmt/format.h>
@@ -28,19 +29,42 @@ bool is_profile_of_flux(std::string_view name) {
     return std::find(kProfiles.begin(), kProfiles.end(), name) != kProfiles.end();
 }
 
+// Who may get a certificate in the name of a user that a pattern of stars alone means, needs the groups.
+void add_users(EscapeGuard& guard, const WriterIdentity& identity) {
+    const bool is_anybody = !identity.who || identity.who->name.text().find_first_not_of('*') == std::string::npos;
+    if (!is_anybody) return guard.users.push_back(identity.who->name.text());
+    guard.users.insert(guard.users.end(), identity.groups.begin(), identity.groups.end());
+}
+
+// Every service account is in the group of its namespace, and in no other of these.
+std::optional<Subject> accounts_of_group(std::string_view group) {
+    constexpr std::string_view kPrefix = "system:serviceaccounts:";
+    if (!group.starts_with(kPrefix)) return std::nullopt;
+    auto any = Glob::compile("*", Glob::Alphabet::identities);
+    auto in = Glob::compile(group.substr(kPrefix.size()), Glob::Alphabet::identities);
+    if (!any || !in) return std::nullopt;
+    return Subject{Subject::Kind::service_account, *std::move(any), *std::move(in)};
+}
+
+// f(const Subject&) for each service account that the identity is, by name or by pattern.
+template <class F>
+void each_account(const WriterIdentity& identity, F&& f) {
+    if (identity.who && identity.who->namespace_name) return f(*identity.who);
+    for (const std::string& group : identity.groups) {
+        if (const auto accounts = accounts_of_group(group)) f(*accounts);
+    }
+}
+
 void add_identities(EscapeGuard& guard, const WriterProfile& profile) {
     for (const WriterIdentity& identity : profile.identities) {
-        if (!identity.who) continue;
-        const Subject& who = *identity.who;
-        if (!who.namespace_name) {
-            guard.users.push_back(who.name.text().substr(0, who.name.text().find('*')));
-            continue;
-        }
-        guard.accounts.add(who);
-        if (identity.assurance != Assurance::pod_bound) continue;
-        guard.accounts_in_pods.add(who);
-        if (is_profile_of_flux(profile.name) || who.name.text() == "kustomize-controller")
-            guard.flux_namespaces.push_back(*who.namespace_name);
+        each_account(identity, [&](const Subject& account) {
+            guard.accounts.add(account);
+            if (identity.assurance != Assurance::pod_bound) return;
+            guard.accounts_in_pods.add(account);
+            if (is_profile_of_flux(profile.name) || account.name.text() == "kustomize-controller")
+                guard.flux_namespaces.push_back(*account.namespace_name);
+        });
+        if (!identity.who || !identity.who->namespace_name) add_users(guard, identity);
     }
 }
 
@@ -50,6 +74,12 @@ void add_writers(EscapeGuard& guard, const LockRule& lock) {
         if (std::any_of(guard.writers.begin(), guard.writers.end(), same)) continue;
         guard.writers.push_back(profile);
         add_identities(guard, *profile);
+    }
+    // A service account's names need not be listed: those are refused whosoever they are.
+    for (const Allowance& allowance : lock.allowances) {
+        for (const Subject& subject : allowance.subjects) {
+            if (!subject.namespace_name) guard.users.push_back(subject.name.text());
+        }
     }
 }
 
@@ -84,7 +114,8 @@ Family family_of(const kube::GroupVersionResource& resource) {
         if (resource.resource == "namespaces") return judge_namespaces;
         if (resource.resource == "secrets" || resource.resource == "serviceaccounts") return judge_accounts;
     }
-    if (kube::holds_pods(group, resource.resource)) return judge_accounts;
+    const bool is_revision = group == "apps" && resource.resource == "controllerrevisions";
+    if (is_revision || kube::holds_pods(group, resource.resource)) return judge_accounts;
     if (group == "rbac.authorization.k8s.io") return judge_roles;
     if (group == "certificates.k8s.io") return judge_signing_requests;
     if (group == "apiregistration.k8s.io" || group == "apiextensions.k8s.io") return judge_api_extensions;
@@ -147,12 +178,14 @@ EscapeGuard EscapeGuard::compile(const std::vector<Policy>& policies) {
         guard.namespaces.push_back(about_namespaces(policies[i].match));
     }
     guard.on = !guard.policies.empty();
+    const WriterProfile* const kubernetes = find_built_in_writers("kubernetes");
+    const auto is_named = [&](const auto& profile) { return profile.get() == kubernetes; };
+    if (std::none_of(guard.writers.begin(), guard.writers.end(), is_named)) {
+        guard.writers.push_back({std::shared_ptr<const WriterProfile>(), kubernetes});  // alive for the whole program
+        add_identities(guard, *kubernetes);
+    }
     guard.accounts.finish();
     guard.accounts_in_pods.finish();
-    const WriterProfile* const kubernetes = find_built_in_writers("kubernetes");
-    const auto named = [&](const auto& profile) { return profile.get() == kubernetes; };
-    if (std::none_of(guard.writers.begin(), guard.writers.end(), named))
-        guard.writers.push_back({std::shared_ptr<const WriterProfile>(), kubernetes});  // alive for the whole program
     return guard;
 }
 
@@ -175,6 +208,22 @@ void EscapeRequest::refuse(Findings& findings, std::string want) const {
                  fmt::format("{} of {} by {} ({})", kube::to_string(review.operation), review.resource_name(), who,
                              why_no_writer(guard().writers, review, assurance)),
                  std::move(want));
+}
+
+GuardedAccounts find_named_accounts(const EscapeRequest& request) {
+    GuardedAccounts accounts;
+    for (const std::size_t i : request.guard().policies) {
+        for (const Rule& rule : request.set.policies[i].rules) {
+            const auto* const lock = std::get_if<LockRule>(&rule.body);
+            if (!lock) continue;
+            for (const auto& profile : lock->writers) {
+                for (const WriterIdentity& identity : profile->identities)
+                    each_account(identity, [&](const Subject& account) { accounts.add(account); });
+            }
+        }
+    }
+    accounts.finish();
+    return accounts;
 }
 
 void add_changes(Findings& findings, kube::Changes&& changes) {

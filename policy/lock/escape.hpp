@@ -47,9 +47,9 @@ struct EscapeGuard {
     std::vector<std::size_t> policies;  // these, by their place in the set
     std::vector<Match> namespaces;      // of each of them: the conditions of its match that are about namespaces
     WriterProfiles writers;             // of their locks, each once, and Kubernetes' own controllers
-    GuardedAccounts accounts;           // that the writers of their locks name
+    GuardedAccounts accounts;           // of these writers
     GuardedAccounts accounts_in_pods;   // those of them that write as the Pods they run in
-    std::vector<std::string> users;     // that these writers name, up to a first star: "system:kube-scheduler", "system:node:"
+    std::vector<std::string> users;     // and groups that make somebody one of these, or the subject of an allowance; "system:node:*"
     std::vector<Glob> flux_namespaces;  // where Flux's controllers run
 
     static EscapeGuard compile(const std::vector<Policy>& policies);

@@ -14,6 +14,8 @@ namespace fluxgate::policy {
 
 namespace {
 
+using kube::Json;
+
 constexpr std::string_view kOnlyWriters = "an account that no writer profile names, or a change in Git";
 
 void judge_token(const EscapeRequest& request, Findings& findings) {
@@ -39,21 +41,36 @@ void judge_token_secret(const EscapeRequest& request, Findings& findings) {
     findings.add(std::string(kPath), fmt::format("\"{}\"", account), std::string(kOnlyWriters));
 }
 
+// Who runs what this spec says, if a writer profile names him; else empty.
+std::string_view find_guarded_account(const EscapeRequest& request, Json spec) {
+    // `serviceAccount` is the old name of the same field; what only the old one says is taken over.
+    const std::string_view name = spec["serviceAccountName"].text();
+    const std::string_view old_name = spec["serviceAccount"].text();
+    const std::string_view used = !name.empty() ? name : !old_name.empty() ? old_name : std::string_view("default");
+    for (const std::string_view account : {used, old_name}) {
+        if (!account.empty() && request.guard().accounts.has(request.review.namespace_name, account)) return account;
+    }
+    return {};
+}
+
+void judge_pod_spec(const EscapeRequest& request, Json spec, std::string_view path, Findings& findings) {
+    const std::string_view account = find_guarded_account(request, spec);
+    if (account.empty()) return;
+    request.refuse(findings, "a change in Git: what runs in this Pod writes as a writer");
+    findings.add(fmt::format("{}.serviceAccountName", path), fmt::format("\"{}\"", account), std::string(kOnlyWriters));
+}
+
 void judge_pods(const EscapeRequest& request, Findings& findings) {
     const kube::Review& review = request.review;
-    const bool of_object = review.sub_resource.empty() || review.sub_resource == "ephemeralcontainers";
-    if (!of_object || review.namespace_name == kSystemNamespace) return;
+    // The status of a StatefulSet names the revision that its Pods are made of.
+    const bool names_revision = review.sub_resource == "status" && request.is("apps", "statefulsets");
+    const bool of_object = review.sub_resource.empty() || review.sub_resource == "ephemeralcontainers" || names_revision;
+    if (!request.is_write() || !of_object || review.namespace_name == kSystemNamespace) return;
+    // The controllers of StatefulSets and DaemonSets make Pods of it, with the template as it is here.
+    if (request.is("apps", "controllerrevisions"))
+        return judge_pod_spec(request, review.object["data"]["spec"]["template"]["spec"], ".data.spec.template.spec", findings);
     const auto pod = kube::find_pod_template(review.resource, review.object);
-    if (!pod || pod->spec.absent_or_null()) return;  // of a DELETE there is no object
-    // `serviceAccount` is the old name of the same field; what only the old one says is taken over.
-    const std::string_view name = pod->spec["serviceAccountName"].text();
-    const std::string_view old_name = pod->spec["serviceAccount"].text();
-    const std::string_view used = !name.empty() ? name : !old_name.empty() ? old_name : std::string_view("default");
-    const auto is_guarded = [&](std::string_view account) { return request.guard().accounts.has(review.namespace_name, account); };
-    if (!is_guarded(used) && !is_guarded(old_name)) return;
-    request.refuse(findings, "a change in Git: what runs in this Pod writes as a writer");
-    findings.add(fmt::format("{}.serviceAccountName", pod->spec_path), fmt::format("\"{}\"", is_guarded(used) ? used : old_name),
-                 std::string(kOnlyWriters));
+    if (pod && !pod->spec.absent_or_null()) judge_pod_spec(request, pod->spec, pod->spec_path, findings);
 }
 
 // What monitoring reads from a kubelet through the API server; everything else, `exec` and `run` among it, is a way into any Pod.

@@ -23,12 +23,12 @@ constexpr std::size_t kChangesMax = 200;
 
 constexpr std::string_view kReconcileSwitch = "kustomize.toolkit.fluxcd.io/reconcile";
 
-// Keys that make Flux leave an object alone, or treat it in another way, by their mere presence on it.
+// What an object may not be created with. Whose it is may be said of copies: those say it by labels and annotations of the original.
 bool is_switch(std::string_view key) {
-    constexpr std::array<std::string_view, 5> kSwitches{kReconcileSwitch, "kustomize.toolkit.fluxcd.io/ssa",
-                                                        "kustomize.toolkit.fluxcd.io/prune", "kustomize.toolkit.fluxcd.io/force",
-                                                        "helm.toolkit.fluxcd.io/driftdetection"};
-    return std::any_of(kSwitches.begin(), kSwitches.end(), [&](std::string_view name) { return same_without_case(name, key); });
+    constexpr std::array<std::string_view, 6> kOwners{"kustomize.toolkit.fluxcd.io/name", "kustomize.toolkit.fluxcd.io/namespace",
+                                                      "helm.toolkit.fluxcd.io/name",      "helm.toolkit.fluxcd.io/namespace",
+                                                      "meta.helm.sh/release-name",        "meta.helm.sh/release-namespace"};
+    return steers_flux(key) && std::find(kOwners.begin(), kOwners.end(), key) == kOwners.end();
 }
 
 struct Member {
@@ -166,8 +166,9 @@ void judge_switches(const EscapeRequest& request, Findings& findings) {
     for (const std::string_view map : {"labels", "annotations"})
         judge_keys(request, map, request.is_update() ? steers_flux : is_switch, findings);
     // Flux's own objects are guarded as a whole.
-    if (!request.is_update() || is_flux_group(review.resource.group) || request.said.fields_stay) return;
+    if (is_flux_group(review.resource.group) || request.said.fields_stay) return;
     add_changes(findings, find_flux_entry_changes(review, FluxEntries::may_shrink, request.set.options.limits));
+    if (!request.is_update()) return;
     if (has_owner_labels(review.old_object) || is_declared_by_flux(review.old_object)) judge_life(request, findings);
 }
 

@@ -33,6 +33,9 @@ struct EscapeRequest {
     void refuse(Findings& findings, std::string want) const;
 };
 
+// Of the profiles that a lock names, not of Kubernetes' own where none does. Made anew each time.
+GuardedAccounts find_named_accounts(const EscapeRequest& request);
+
 inline constexpr std::string_view kSystemNamespace = "kube-system";
 
 // Adds what an UPDATE changes, named field by field.

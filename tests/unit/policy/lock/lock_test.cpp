@@ -73,6 +73,38 @@ TEST_CASE("in a locked namespace every write by a person is refused, and every w
     }
 }
 
+TEST_CASE("questions to the API server pass in a locked namespace, because nothing is written") {
+    struct Case {
+        std::string_view group;
+        std::string_view resource;
+        const char* operation;
+        bool passes;
+    };
+    const Case cases[] = {
+        {"authorization.k8s.io", "localsubjectaccessreviews", "CREATE", true},
+        {"authorization.k8s.io", "subjectaccessreviews", "CREATE", true},
+        {"authorization.k8s.io", "selfsubjectaccessreviews", "CREATE", true},
+        {"authorization.k8s.io", "selfsubjectrulesreviews", "CREATE", true},
+        {"authentication.k8s.io", "tokenreviews", "CREATE", true},
+        {"authentication.k8s.io", "selfsubjectreviews", "CREATE", true},
+        {"authorization.k8s.io", "localsubjectaccessreviews", "UPDATE", false},
+        {"authorization.k8s.io", "tokenreviews", "CREATE", false},
+        {"authentication.k8s.io", "others", "CREATE", false},
+        {"example.com", "localsubjectaccessreviews", "CREATE", false},
+        {"example.com", "tokenreviews", "CREATE", false},
+    };
+    for (const Case& one : cases) {
+        INFO(one.operation << " " << one.group << "/" << one.resource);
+        Request request = about(one.operation, std::string(one.resource));
+        request.group = one.group;
+        const Verdict verdict = judge(request);
+        CHECK(verdict.allowed == one.passes);
+        CHECK((verdict.write_class == WriteClass::unguarded) == one.passes);
+        request.sub_resource = "status";
+        CHECK_FALSE(judge(request).allowed);
+    }
+}
+
 TEST_CASE("a refusal says why somebody who looks like a writer is none") {
     struct Row {
         std::string_view name;
