@@ -446,8 +446,7 @@ TEST_CASE("Flux's switches, owner labels and what decides over the life of its o
         {"created by Helm", ask("CREATE", "services", "production", with_key("annotations", "meta.helm.sh/release-name", "a"))},
         {"created with the entry of somebody else", ask("CREATE", "apps/deployments", "production", renamed)},
         {"Flux's entry without a field that a grant let change",
-         ask("UPDATE", "apps/deployments", "production", declared("", R"({"f:spec":{}})"),
-             declared("", R"({"f:metadata":{},"f:spec":{}})"))},
+         ask("UPDATE", "apps/deployments", "production", declared("", R"({"f:spec":{}})"), declared("", R"({"f:gone":{},"f:spec":{}})"))},
     };
     for (const Row& row : harmless) {
         INFO(row.name);
@@ -799,7 +798,7 @@ TEST_CASE("no role and no binding opens a way around the lock") {
     for (int i = 0; i < 49; ++i) many += "," + reads;
     expect_refused({"a list too long to compare",
                     ask("UPDATE", kClusterRoles, "", rules(many + "," + impersonates), rules(impersonates + "," + many)),
-                    {".rules[301]"}});
+                    {".rules[50]"}});
     expect_refused({"a list that becomes too long to compare",
                     ask("UPDATE", kClusterRoles, "", rules(impersonates + "," + many), rules(impersonates)),
                     {".rules[0]"}});
@@ -808,13 +807,10 @@ TEST_CASE("no role and no binding opens a way around the lock") {
                     {".rules[0]"}});
     expect_passed(
         {"a long list that stays", ask("UPDATE", kClusterRoles, "", rules(impersonates + "," + many), rules(impersonates + "," + many))});
-    { ".rules[50]" }
-});
-expect_passed({"the same long list", ask("UPDATE", kClusterRoles, "", rules(many + "," + impersonates), rules(many + "," + impersonates))});
-const std::string big = rule(R"("")", "\"" + std::string(70'000, 'a') + "\"", R"("get")");
-expect_refused({"rules too big to compare",
-                ask("UPDATE", kClusterRoles, "", rules(impersonates + "," + big), rules(big + "," + impersonates)),
-                {".rules[0]"}});
+    const std::string big = rule(R"("")", "\"" + std::string(70'000, 'a') + "\"", R"("get")");
+    expect_refused({"rules too big to compare",
+                    ask("UPDATE", kClusterRoles, "", rules(impersonates + "," + big), rules(big + "," + impersonates)),
+                    {".rules[0]"}});
 }
 
 TEST_CASE("no certificate makes somebody a writer") {
@@ -954,7 +950,6 @@ TEST_CASE("nobody takes over what serves or converts guarded kinds") {
         {"metrics", ask("CREATE", kApiServices, "", api_service("metrics.k8s.io", there))},
         {"metrics for scaling",
          ask("UPDATE", kApiServices, "", api_service("external.metrics.k8s.io", there), api_service("external.metrics.k8s.io", there))},
-        {"a group of one's own", ask("CREATE", kApiServices, "", api_service("example.com", there))},
         {"whether another that serves is there",
          ask("UPDATE", kApiServices + "/status", "", api_service("apps", there), api_service("apps", there))},
         {"the end of a deletion",
