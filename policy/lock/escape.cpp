@@ -203,9 +203,8 @@ bool EscapeRequest::in_locked_namespace() const {
 bool EscapeRequest::in_guarded_namespace() const { return guard().accounts.has_in(review.namespace_name) || in_locked_namespace(); }
 
 void EscapeRequest::refuse(Findings& findings, std::string want) const {
-    const std::string who = review.user.username.empty() ? "a caller without a name" : std::string(review.user.username);
     findings.add(".",
-                 fmt::format("{} of {} by {} ({})", kube::to_string(review.operation), review.resource_name(), who,
+                 fmt::format("{} of {} by {} ({})", kube::to_string(review.operation), review.resource_name(), name_of_caller(review.user),
                              why_no_writer(guard().writers, review, assurance)),
                  std::move(want));
 }
@@ -224,11 +223,6 @@ GuardedAccounts find_named_accounts(const EscapeRequest& request) {
     }
     accounts.finish();
     return accounts;
-}
-
-void add_changes(Findings& findings, kube::Changes&& changes) {
-    for (kube::Change& change : changes.list) findings.add(std::move(change.path), std::move(change.have), std::move(change.want));
-    findings.omit(changes.omitted);
 }
 
 EscapeOutcome judge_escape(const kube::Review& review, const PolicySet& set, const Context& context, Assurance assurance, LockSaid said,

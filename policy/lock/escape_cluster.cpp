@@ -22,8 +22,6 @@ namespace {
 
 using kube::Json;
 
-constexpr std::size_t kChangesMax = 200;
-
 template <class List>
 bool contains(const List& list, std::string_view text) {
     return std::find(std::begin(list), std::end(list), text) != std::end(list);

@@ -18,9 +18,6 @@ namespace {
 
 using kube::Json;
 
-// A denial names this many changed fields.
-constexpr std::size_t kChangesMax = 200;
-
 constexpr std::string_view kReconcileSwitch = "kustomize.toolkit.fluxcd.io/reconcile";
 
 // What an object may not be created with. Whose it is may be said of copies: those say it by labels and annotations of the original.
@@ -72,15 +69,10 @@ bool asks_for_reconciliation(std::string_view key) { return key.starts_with("rec
 
 // Does everything but these annotations, and what the API server writes, stay as it is?
 bool only_annotations_change(Json before, Json after, bool (*may_change)(std::string_view key)) {
-    bool same = true;
+    constexpr std::array<std::string_view, 1> kMetadata{"metadata"};
+    constexpr std::array<std::string_view, 4> kOfMetadata{"annotations", "managedFields", "resourceVersion", "generation"};
+    bool same = kube::equal_but_for(before, after, kMetadata) && kube::equal_but_for(before["metadata"], after["metadata"], kOfMetadata);
     const auto any = [](std::string_view) { return true; };
-    each_difference(
-        before, after, [](std::string_view key) { return key != "metadata"; }, [&](std::string_view, Json, Json) { same = false; });
-    const auto of_people = [](std::string_view key) {
-        constexpr std::array<std::string_view, 3> kServer{"managedFields", "resourceVersion", "generation"};
-        return key != "annotations" && std::find(kServer.begin(), kServer.end(), key) == kServer.end();
-    };
-    each_difference(before["metadata"], after["metadata"], of_people, [&](std::string_view, Json, Json) { same = false; });
     each_difference(before["metadata"]["annotations"], after["metadata"]["annotations"], any,
                     [&](std::string_view key, Json, Json) { same = same && may_change(key); });
     return same;

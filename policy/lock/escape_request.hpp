@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "kube/object_changes.hpp"
+#include "policy/lock/denials.hpp"
 #include "policy/lock/escape.hpp"
 
 namespace fluxgate::policy {
@@ -37,9 +37,6 @@ struct EscapeRequest {
 GuardedAccounts find_named_accounts(const EscapeRequest& request);
 
 inline constexpr std::string_view kSystemNamespace = "kube-system";
-
-// Adds what an UPDATE changes, named field by field.
-void add_changes(Findings& findings, kube::Changes&& changes);
 
 void judge_flux_objects(const EscapeRequest& request, Findings& findings);
 void judge_substitutes(const EscapeRequest& request, Findings& findings);

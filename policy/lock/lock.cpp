@@ -8,6 +8,7 @@
 #include "kube/path.hpp"
 #include "policy/decode_policy.hpp"
 #include "policy/lock/assurance.hpp"
+#include "policy/lock/denials.hpp"
 #include "policy/lock/field_lock.hpp"
 #include "policy/lock/subresources.hpp"
 #include "policy/rules/fields.hpp"
@@ -15,9 +16,6 @@
 namespace fluxgate::policy {
 
 namespace {
-
-// A denial names this many changed fields; an object that is replaced as a whole is described well enough by them.
-constexpr std::size_t kChangesMax = 200;
 
 std::string names_of(const WriterProfiles& writers) {
     std::vector<std::string_view> names;
@@ -174,10 +172,6 @@ WriterMatch LockRule::find_writer(const kube::Review& review, Assurance assuranc
 }
 
 void LockRule::refuse(const kube::Review& review, Assurance assurance, const Limits& limits, Findings& findings) const {
-    const auto list = [&](kube::Changes&& changes) {
-        for (kube::Change& change : changes.list) findings.add(std::move(change.path), std::move(change.have), std::move(change.want));
-        findings.omit(changes.omitted);
-    };
     FieldFindings found;
     std::string_view why_whole;
     if (fields) {
@@ -186,18 +180,19 @@ void LockRule::refuse(const kube::Review& review, Assurance assurance, const Lim
         const bool additions_pass = fields->warn || found.additions.empty();
         if (why_whole.empty() && found.refused.empty() && additions_pass) {
             if (!found.additions.empty()) findings.only_warn();
-            return list(std::move(found.additions));
+            return add_changes(findings, std::move(found.additions));
         }
     }
-    const std::string who = review.user.username.empty() ? "a caller without a name" : std::string(review.user.username);
     const std::string locked = why_whole.empty() ? "" : fmt::format("; locked as a whole: {}", why_whole);
     findings.add(".",
-                 fmt::format("{} by {} ({}{})", kube::to_string(review.operation), who, why_no_writer(writers, review, assurance), locked),
+                 fmt::format("{} by {} ({}{})", kube::to_string(review.operation), name_of_caller(review.user),
+                             why_no_writer(writers, review, assurance), locked),
                  "a writer: " + names_of(writers));
     if (review.operation != kube::Operation::update) return;
-    if (!fields || !why_whole.empty()) return list(kube::find_changes(review.old_object, review.object, review.kind.kind, kChangesMax));
-    list(std::move(found.refused));
-    if (!fields->warn) list(std::move(found.additions));
+    if (!fields || !why_whole.empty())
+        return add_changes(findings, kube::find_changes(review.old_object, review.object, review.kind.kind, kChangesMax));
+    add_changes(findings, std::move(found.refused));
+    if (!fields->warn) add_changes(findings, std::move(found.additions));
 }
 
 bool could_be_a_look_alike(const WriterMatch& match, Assurance assurance) {

@@ -3,6 +3,8 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include "tests/support/loopback.hpp"
+
 using namespace fluxgate;
 using namespace fluxgate::http;
 using namespace fluxgate::http::testing;
@@ -13,14 +15,7 @@ namespace {
 class FakeServer {
 public:
     explicit FakeServer(std::string says = "", std::string on_and_on = "") : descriptor_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-        sockaddr_in address{};
-        address.sin_family = AF_INET;
-        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        socklen_t size = sizeof address;
-        REQUIRE(::bind(descriptor_, reinterpret_cast<sockaddr*>(&address), size) == 0);
-        REQUIRE(::listen(descriptor_, 8) == 0);
-        REQUIRE(::getsockname(descriptor_, reinterpret_cast<sockaddr*>(&address), &size) == 0);
-        port_ = ntohs(address.sin_port);
+        port_ = fluxgate::testing::listen_on_loopback(descriptor_);
         if (says.empty()) return;
         thread_ = std::thread([this, says, on_and_on] {
             const int peer = ::accept(descriptor_, nullptr, nullptr);
@@ -63,14 +58,7 @@ public:
         SSL_CTX_set1_cert_store(context_->native(), SSL_CTX_get_cert_store(roots->native()));
         SSL_CTX_set_verify(context_->native(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
         SSL_CTX_set_purpose(context_->native(), X509_PURPOSE_ANY);  // our test authority makes certificates of servers
-        sockaddr_in address{};
-        address.sin_family = AF_INET;
-        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        socklen_t size = sizeof address;
-        REQUIRE(::bind(listener_, reinterpret_cast<sockaddr*>(&address), size) == 0);
-        REQUIRE(::listen(listener_, 8) == 0);
-        REQUIRE(::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size) == 0);
-        port_ = ntohs(address.sin_port);
+        port_ = fluxgate::testing::listen_on_loopback(listener_);
         thread_ = std::thread([this] { serve(); });
     }
     ServerThatAsks(const ServerThatAsks&) = delete;

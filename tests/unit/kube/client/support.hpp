@@ -23,6 +23,7 @@
 #include "kube/client/api_client.hpp"
 #include "kube/client/pace.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/loopback.hpp"
 
 namespace fluxgate::kube::client::testing {
 
@@ -89,14 +90,7 @@ public:
     using Script = std::function<void(const SeenRequest&, Peer&)>;
 
     explicit FakeApi(Script script) : script_(std::move(script)), listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-        sockaddr_in address{};
-        address.sin_family = AF_INET;
-        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        socklen_t size = sizeof address;
-        REQUIRE(::bind(listener_, reinterpret_cast<sockaddr*>(&address), size) == 0);
-        REQUIRE(::listen(listener_, 8) == 0);
-        REQUIRE(::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size) == 0);
-        port_ = ntohs(address.sin_port);
+        port_ = fluxgate::testing::listen_on_loopback(listener_);
         thread_ = std::thread([this] { serve(); });
     }
     FakeApi(const FakeApi&) = delete;
