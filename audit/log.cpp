@@ -60,6 +60,7 @@ Log::~Log() {
         stopping_ = true;
     }
     wake_.notify_one();
+    more_durable_.notify_all();
     if (thread_.joinable()) thread_.join();
 }
 
@@ -88,6 +89,12 @@ bool Log::broken() const {
 std::uint64_t Log::next_sequence() const {
     std::lock_guard lock(mutex_);
     return next_sequence_;
+}
+
+bool Log::wait_for_durable_beyond(std::uint64_t sequence, std::chrono::steady_clock::time_point until) const {
+    std::unique_lock lock(mutex_);
+    more_durable_.wait_until(lock, until, [&] { return next_sequence_ > sequence + 1 || broken_ || stopping_; });
+    return next_sequence_ > sequence + 1;
 }
 
 // A file of that first sequence is there when a crash or a torn first write left it without a whole line: its bytes stay, the
@@ -130,6 +137,7 @@ void Log::run() {
         std::vector<Waiting> refused;
         if (!written) refused.swap(waiting_);
         lock.unlock();
+        more_durable_.notify_all();
 
         for (std::size_t i = 0; i < batch.size(); ++i) {
             if (written)

@@ -10,6 +10,7 @@
 // first failed write or sync nothing is acknowledged any more: the log is broken until the process starts again, because a
 // repeated fsync may claim success for lost pages.
 
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -54,6 +55,10 @@ public:
     bool broken() const;
     std::uint64_t next_sequence() const;  // of the next record to be made durable
 
+    // For who carries durable records on (audit/publisher.hpp): waits until a record beyond `sequence` is durable. False: it is not, and
+    // the time is over or the log broke or closes.
+    bool wait_for_durable_beyond(std::uint64_t sequence, std::chrono::steady_clock::time_point until) const;
+
 private:
     Log(std::unique_ptr<Storage> storage, Options options, std::uint64_t next_sequence);
     Result<void> open_next_file();
@@ -73,6 +78,7 @@ private:
 
     mutable std::mutex mutex_;
     std::condition_variable wake_;
+    mutable std::condition_variable more_durable_;
     std::vector<Waiting> waiting_;
     std::uint64_t next_sequence_;
     bool broken_ = false;

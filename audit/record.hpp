@@ -1,7 +1,8 @@
 #pragma once
 
 // One entry of the audit log, as a value. It holds names and fields, never a whole object and never a secret value.
-// `to_json` is the schema `fluxgate.dev/record/v1`: docs/reference/records.md.
+// As text it is canonical JSON (RFC 8785) of a CloudEvents 1.0 envelope whose `data` is the schema `fluxgate.dev/record/v2`:
+// docs/reference/records.md. That text is the leaf of the provable log.
 
 #include <cstdint>
 #include <string>
@@ -36,13 +37,25 @@ struct RecordedGrant {
     friend bool operator==(const RecordedGrant&, const RecordedGrant&) = default;
 };
 
+// A field that a write would change, or changed; values as kube/object_changes.hpp shows them: never a secret.
+struct RecordedChange {
+    std::string path;
+    std::string have;  // as requested
+    std::string want;  // as stored before
+
+    friend bool operator==(const RecordedChange&, const RecordedChange&) = default;
+};
+
 struct Record {
-    std::string id;  // the uid of the AdmissionRequest, so that it can be found in the API server's audit log
+    std::uint64_t sequence = 0;  // of its replica's log, from 1 without holes; 0 until it is written
+    std::string id;              // the uid of the AdmissionRequest, so that it can be found in the API server's audit log
     WallTime time;
-    // Something that happened to Fluxgate itself, "policy-set-loaded" or "policy-set-refused", with `details`; then there is no
-    // request, and the fields from `decision` to `compliance` are empty.
+    // Something that happened to Fluxgate itself (kEvents), with `details`, `facts` and `counters`; then there is no decision. Only
+    // "denial-repeated" has request, user and violations besides.
     std::string event;
     std::vector<std::string> details;
+    std::vector<std::pair<std::string, std::string>> facts{};       // of an event, by the names its docs list: {"notAfter", "2027-…"}
+    std::vector<std::pair<std::string, std::uint64_t>> counters{};  // of an event: {"denied", 17}
 
     std::string decision;     // "denied", "allowed"
     std::string write_class;  // "unguarded", "routine", "exceptional"
@@ -66,8 +79,14 @@ struct Record {
     std::vector<std::string> groups;
     std::vector<std::pair<std::string, std::string>> evidence;  // the extras of authentication.kubernetes.io
     std::string assurance;
-    std::string writer;  // the profile, empty if none
-    std::string owner;   // Kustomization or HelmRelease by label
+    std::string writer;                                        // the profile, empty if none
+    std::vector<std::pair<std::string, std::string>> extra{};  // the other extras of the user: an Entra object id
+    std::string owner;                                         // Kustomization or HelmRelease by label
+    std::string owner_source{};                                // its repository, path and revision, if known
+    std::string drift_case{};                                  // the case this write is part of, if any
+
+    std::vector<RecordedChange> changes{};
+    std::uint64_t changes_omitted = 0;
 
     std::vector<RecordedViolation> violations;
     std::uint64_t violations_omitted = 0;
@@ -80,7 +99,28 @@ struct Record {
     std::string policy_set;   // digest of the set that judged
     std::string cluster;      // --cluster-name
     std::string replica;      // host name: the pod
+    // Set by `encode` when the text would be too long: the digest of a blob that holds the whole record.
+    std::string whole{};
+    std::uint64_t whole_bytes = 0;
+
+    friend bool operator==(const Record&, const Record&) = default;
 };
+
+// A record as text, but for its sequence, which is known only when it is written.
+struct EncodedRecord {
+    std::string before{};  // text up to the sequence
+    std::string after{};
+    std::string blob{};  // the whole record, to be stored before the text is written; empty if the text is the whole
+
+    std::string text(std::uint64_t sequence) const;
+};
+
+// The text has at most `bytes_max` bytes, which must be 16 KiB or more: of a longer record the long parts are cut, and the whole of it
+// goes into a blob that the text names by digest. Never throws for what a record holds: what is no UTF-8 is replaced.
+EncodedRecord encode(const Record& record, std::size_t bytes_max);
+
+// The record a text holds. Errors: invalid_json (also: not canonical), missing_field, wrong_type, unsupported_version.
+Result<Record> parse_record(std::string_view text);
 
 // One line of JSON without the line feed. `sequence` counts the records of one log directory from 1.
 std::string to_json(const Record& record, std::uint64_t sequence);

@@ -1,0 +1,87 @@
+#include "audit/durable_file.hpp"
+
+#include <utility>
+
+namespace fluxgate::audit {
+
+namespace {
+
+std::string parent_of(const std::string& path) {
+    const std::size_t slash = path.rfind('/');
+    return slash == std::string::npos ? std::string() : path.substr(0, slash);
+}
+
+// The other name a file has while it is written. One process writes a log, so one such name is enough, and what a crash left is
+// written over.
+std::string beside(const std::string& path) { return path + ".new"; }
+
+Result<void> write_beside(Disk& disk, const std::string& path, std::string_view bytes) {
+    const auto there = disk.exists(beside(path));
+    if (!there) return tl::unexpected(there.error());
+    if (*there) {
+        if (auto removed = disk.remove(beside(path)); !removed) return removed;
+    }
+    auto file = disk.create(beside(path));
+    if (!file) return tl::unexpected(file.error());
+    if (auto written = (*file)->write_at(0, bytes); !written) return written;
+    return (*file)->sync();
+}
+
+Result<void> require_same(Disk& disk, const std::string& path, std::string_view bytes) {
+    auto file = disk.open(path, Disk::Access::write);
+    if (!file) return tl::unexpected(file.error());
+    std::string found(bytes.size() + 1, '\0');
+    const auto got = (*file)->read_at(0, found);
+    if (!got) return tl::unexpected(got.error());
+    if (std::string_view(found).substr(0, *got) != bytes)
+        return fail(Errc::contradictory, "a file that never changes is there with other bytes: somebody changed the audit log", path);
+    // Whoever wrote it may have been killed before it was durable.
+    if (auto synced = (*file)->sync(); !synced) return synced;
+    return disk.sync_directory(parent_of(path));
+}
+
+}  // namespace
+
+Result<void> create_durably(Disk& disk, const std::string& path, std::string_view bytes) {
+    if (auto made = make_directories_durably(disk, parent_of(path)); !made) return made;
+    const auto there = disk.exists(path);
+    if (!there) return tl::unexpected(there.error());
+    if (*there) return require_same(disk, path, bytes);
+    if (auto written = write_beside(disk, path, bytes); !written) return written;
+    // link refuses a name that is there, which rename would replace.
+    if (auto linked = disk.link(beside(path), path); !linked) return linked;
+    if (auto removed = disk.remove(beside(path)); !removed) return removed;
+    return disk.sync_directory(parent_of(path));
+}
+
+Result<void> replace_durably(Disk& disk, const std::string& path, std::string_view bytes) {
+    if (auto made = make_directories_durably(disk, parent_of(path)); !made) return made;
+    if (auto written = write_beside(disk, path, bytes); !written) return written;
+    if (auto renamed = disk.rename(beside(path), path); !renamed) return renamed;
+    return disk.sync_directory(parent_of(path));
+}
+
+Result<void> make_directories_durably(Disk& disk, const std::string& path) {
+    if (path.empty()) return {};
+    const auto there = disk.exists(path);
+    if (!there) return tl::unexpected(there.error());
+    if (*there) return {};
+    if (auto made = make_directories_durably(disk, parent_of(path)); !made) return made;
+    if (auto made = disk.make_directory(path); !made) return made;
+    return disk.sync_directory(parent_of(path));
+}
+
+Result<std::string> read_whole(Disk& disk, const std::string& path, std::size_t bytes_max) {
+    auto file = disk.open(path, Disk::Access::read);
+    if (!file) return tl::unexpected(file.error());
+    const auto size = (*file)->size();
+    if (!size) return tl::unexpected(size.error());
+    if (*size > bytes_max) return fail(Errc::too_large, "the file is larger than such a file can be", path);
+    std::string bytes(*size, '\0');
+    const auto got = (*file)->read_at(0, bytes);
+    if (!got) return tl::unexpected(got.error());
+    bytes.resize(*got);
+    return bytes;
+}
+
+}  // namespace fluxgate::audit
