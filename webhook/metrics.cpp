@@ -172,6 +172,20 @@ struct Metrics::Impl {
                                              .Help("1 while records can be made durable, 0 while degraded: alarm on it.")
                                              .Register(registry)
                                              .Add({});
+    // Absent until the first checkpoint of this process.
+    prometheus::Family<prometheus::Gauge>& checkpoint_size = prometheus::BuildGauge()
+                                                                 .Name("fluxgate_audit_checkpoint_size")
+                                                                 .Help("Records under the last signed checkpoint.")
+                                                                 .Register(registry);
+    prometheus::Family<prometheus::Gauge>& checkpoint_time = prometheus::BuildGauge()
+                                                                 .Name("fluxgate_audit_checkpoint_timestamp_seconds")
+                                                                 .Help("When this process last signed a checkpoint.")
+                                                                 .Register(registry);
+    prometheus::Gauge& publishing = prometheus::BuildGauge()
+                                        .Name("fluxgate_audit_publishing")
+                                        .Help("1 while signed checkpoints are published over the records, 0 when they cannot be: alarm on it.")
+                                        .Register(registry)
+                                        .Add({});
     // Without access to an API server there are none, and no series that would alarm.
     prometheus::Family<prometheus::Gauge>& snapshot_fresh =
         prometheus::BuildGauge()
@@ -244,6 +258,11 @@ void Metrics::set_certificate_expiry(WallTime not_after) {
 }
 
 void Metrics::set_audit_available(bool available) { impl_->audit_available.Set(available ? 1 : 0); }
+void Metrics::set_checkpoint(std::uint64_t size, WallTime time) {
+    impl_->checkpoint_size.Add({}).Set(static_cast<double>(size));
+    impl_->checkpoint_time.Add({}).Set(std::chrono::duration<double>(time.time_since_epoch()).count());
+}
+void Metrics::set_publishing(bool publishing) { impl_->publishing.Set(publishing ? 1 : 0); }
 void Metrics::set_draining() { impl_->draining.Set(1); }
 
 void Metrics::set_snapshots(bool fresh, std::chrono::nanoseconds age) {

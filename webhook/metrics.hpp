@@ -38,6 +38,9 @@ public:
     void set_learning(bool learning);
     void set_certificate_expiry(WallTime not_after);
     void set_audit_available(bool available);
+    // A signed checkpoint over that many records was published then; `publishing` is false from the moment on when none can be any more.
+    void set_checkpoint(std::uint64_t size, WallTime time);
+    void set_publishing(bool publishing);
     void set_draining();
     // What is known of the cluster; never called without access to an API server.
     void set_snapshots(bool fresh, std::chrono::nanoseconds age);

@@ -13,14 +13,18 @@ Readiness::Report Readiness::report() const {
     const auto set = policies_.load();
     check(set != nullptr, "policies",
           set ? fmt::format("ok: {} policies, {} rules, {}", set->policies.size(), set->rule_count(), set->digest) : "failed: no set");
-    if (const std::lock_guard lock(mutex_); set && !policy_trouble_.empty()) {
-        check(true, "policy-folder", "last good set kept: " + policy_trouble_);
-    }
-
-    switch (audit_.load()) {
-        case AuditState::recording: check(true, "audit", "ok"); break;
-        case AuditState::degraded: check(true, "audit", "degraded: records cannot be written; exceptional writes are refused"); break;
-        case AuditState::broken: check(false, "audit", "failed: the log broke, a restart follows"); break;
+    {
+        const std::lock_guard lock(mutex_);
+        if (set && !policy_trouble_.empty()) check(true, "policy-folder", "last good set kept: " + policy_trouble_);
+        const std::string why = audit_trouble_.empty() ? "" : ": " + audit_trouble_;
+        switch (audit_) {
+            case AuditState::recording: check(true, "audit", "ok"); break;
+            case AuditState::degraded:
+                check(true, "audit", "degraded: records cannot be written; exceptional writes are refused" + why);
+                break;
+            case AuditState::broken: check(false, "audit", "failed: the log broke, a restart follows"); break;
+        }
+        if (!checkpoint_trouble_.empty()) check(true, "audit-checkpoint", "not published: " + checkpoint_trouble_);
     }
 
     if (!why_not_fresh_) {

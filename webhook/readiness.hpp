@@ -26,8 +26,18 @@ public:
     Readiness(const SnapshotCell<policy::PolicySet>& policies, const Clock& clock) : policies_(policies), clock_(clock) {}
 
     void set_draining() { draining_ = true; }
-    // degraded: could not be opened at the start; broken: failed while running, the process is about to end.
-    void set_audit(AuditState state) { audit_ = state; }
+    // degraded: could not be opened at the start, or has no room; broken: failed while running, the process is about to end.
+    // `why` of a degraded log is shown: what to do about it.
+    void set_audit(AuditState state, std::string why = {}) {
+        std::lock_guard lock(mutex_);
+        audit_ = state;
+        audit_trouble_ = std::move(why);
+    }
+    // Why records are taken but no signed checkpoint is published over them; empty when one is. Ready nevertheless.
+    void set_checkpoint_trouble(std::string trouble) {
+        std::lock_guard lock(mutex_);
+        checkpoint_trouble_ = std::move(trouble);
+    }
     void set_certificate(WallTime not_before, WallTime not_after) {
         not_before_ = not_before.time_since_epoch().count();
         not_after_ = not_after.time_since_epoch().count();
@@ -60,8 +70,10 @@ private:
     std::function<std::string()> absent_kinds_;
     mutable std::mutex mutex_;
     std::string policy_trouble_;
+    std::string audit_trouble_;
+    std::string checkpoint_trouble_;
+    AuditState audit_ = AuditState::recording;
     std::atomic<bool> draining_{false};
-    std::atomic<AuditState> audit_{AuditState::recording};
     std::atomic<WallTime::rep> not_before_{0};
     std::atomic<WallTime::rep> not_after_{0};
 };

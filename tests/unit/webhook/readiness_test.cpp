@@ -95,3 +95,22 @@ TEST_CASE("a policy folder that does not compile is told, and does not make it u
     readiness.set_policy_trouble({});
     CHECK(readiness.report().text.find("policy-folder") == std::string::npos);
 }
+
+TEST_CASE("a log without room, or without checkpoints, leaves the replica ready, and says why") {
+    const SnapshotCell<policy::PolicySet> policies(demo_policies());
+    const FixedClock clock;
+    Readiness readiness(policies, clock);
+    readiness.set_certificate(kNow - 1h, kNow + 1h);
+    readiness.set_audit(AuditState::degraded, "the disk budget is used up");
+    readiness.set_checkpoint_trouble("the key is another");
+    auto report = readiness.report();
+    CHECK(report.ready);
+    CHECK(report.text.find("exceptional writes are refused: the disk budget is used up\n") != std::string::npos);
+    CHECK(report.text.find("[+]audit-checkpoint not published: the key is another\n") != std::string::npos);
+
+    readiness.set_audit(AuditState::recording);
+    readiness.set_checkpoint_trouble("");
+    report = readiness.report();
+    CHECK(report.text.find("[+]audit ok\n") != std::string::npos);
+    CHECK(report.text.find("audit-checkpoint") == std::string::npos);
+}

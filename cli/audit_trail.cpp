@@ -1,0 +1,63 @@
+#include "cli/audit_trail.hpp"
+
+#include <utility>
+
+#include "audit/integrator.hpp"
+#include "audit/layout.hpp"
+#include "audit/signing_key.hpp"
+#include "audit/stored_records.hpp"
+
+namespace fluxgate::cli {
+
+namespace {
+
+// Of the last record under the checkpoint; 0 if there is none.
+Result<std::uint64_t> covered_sequence(const std::filesystem::path& directory) {
+    std::uint64_t sequence = 0;
+    const audit::RecordRange newest{.newest_first = true, .published_only = true};
+    const auto read = audit::each_record(directory, newest, [&](const audit::StoredRecord& stored) -> Result<bool> {
+        const auto record = audit::parse_record(stored.text);
+        if (!record) return tl::unexpected(record.error());
+        sequence = record->sequence;
+        return false;
+    });
+    if (!read) return tl::unexpected(read.error());
+    return sequence;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<AuditTrail>> AuditTrail::open(Options options) {
+    std::unique_ptr<AuditTrail> trail(new AuditTrail(std::move(options)));
+    const Options& own = trail->options_;
+    trail->disk_ = audit::make_posix_disk(own.directory);
+    if (auto taken = trail->disk_->take(); !taken) return tl::unexpected(taken.error());
+    const auto covered = covered_sequence(own.directory);
+    if (!covered) return tl::unexpected(covered.error());
+    const auto epoch = audit::epoch_of(*trail->disk_);
+    if (!epoch) return tl::unexpected(epoch.error());
+    trail->epoch_ = *epoch;
+    auto log = audit::Log::open(*trail->disk_, {.disk_bytes_max = own.disk_bytes_max, .covered = *covered},
+                                {.queue_max = own.queue_max, .on_broken = own.on_broken, .on_room = own.on_room});
+    if (!log) return tl::unexpected(log.error());
+    trail->log_ = std::move(*log);
+    return trail;
+}
+
+AuditTrail::~AuditTrail() {
+    publisher_.reset();
+    log_.reset();
+}
+
+// A key that cannot be used stops no write: records are taken, and that nobody signs them is said aloud.
+void AuditTrail::publish() {
+    const auto path = options_.key_file.empty() ? options_.directory / audit::kSignerKeyPath : options_.key_file;
+    auto key = audit::SigningKey::open_or_make(path, audit::origin_for(options_.cluster, options_.replica, epoch_));
+    if (!key) return options_.on_unpublished(key.error());
+    publisher_ = std::make_unique<audit::Publisher>(*disk_, *log_, std::move(*key),
+                                                    audit::Publisher::Options{.on_checkpoint = options_.on_checkpoint,
+                                                                              .on_broken = options_.on_unpublished,
+                                                                              .on_rotation = options_.on_rotation});
+}
+
+}  // namespace fluxgate::cli
