@@ -1,0 +1,142 @@
+#include "audit/published_log.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+#include <fmt/format.h>
+
+#include "audit/durable_file.hpp"
+#include "audit/layout.hpp"
+#include "audit/tiles.hpp"
+#include "base/signed_note.hpp"
+
+namespace fluxgate::audit {
+
+namespace {
+
+template <class Number>
+std::optional<Number> number_of(std::string_view text) {
+    Number number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+    return number;
+}
+
+// Partial bundles wider than `width`, the narrowest first: a bundle that grew since the checkpoint that asks for it.
+Result<std::vector<std::uint64_t>> wider_than(Disk& disk, const std::string& directory, std::uint64_t width) {
+    std::vector<std::uint64_t> widths;
+    const auto there = disk.exists(directory);
+    if (!there) return tl::unexpected(there.error());
+    if (!*there) return widths;
+    const auto files = disk.list(directory);
+    if (!files) return widths;  // removed in between
+    for (const DirectoryEntry& file : *files) {
+        const auto found = number_of<std::uint64_t>(file.name);
+        if (!file.is_directory && found && *found > width && *found < kTileWidth) widths.push_back(*found);
+    }
+    std::sort(widths.begin(), widths.end());
+    return widths;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Disk>> open_for_reading(const std::filesystem::path& directory) {
+    std::error_code error;
+    if (!std::filesystem::is_directory(directory, error)) return fail(Errc::io, "there is no folder of an audit log", directory.string());
+    return make_posix_disk(directory);
+}
+
+Result<std::optional<std::string>> read_if_there(Disk& disk, const std::string& path, std::size_t bytes_max) {
+    auto there = disk.exists(path);
+    if (!there) return tl::unexpected(there.error());
+    if (!*there) return std::optional<std::string>();
+    auto text = read_whole(disk, path, bytes_max);
+    if (text) return std::optional<std::string>(*std::move(text));
+    // A server may have removed it meanwhile.
+    there = disk.exists(path);
+    if (there && !*there) return std::optional<std::string>();
+    return tl::unexpected(text.error());
+}
+
+Result<std::uint64_t> read_minimum_index(Disk& disk) {
+    const std::string path(kMinimumIndexPath);
+    const auto text = read_if_there(disk, path, 64);
+    if (!text) return tl::unexpected(text.error());
+    if (!*text) return 0;
+    const std::string_view line = **text;
+    const auto number = line.ends_with('\n') ? number_of<std::uint64_t>(line.substr(0, line.size() - 1)) : std::nullopt;
+    if (!number || fmt::format("{}\n", *number) != line) return fail(Errc::invalid_argument, "the file does not hold an index", path);
+    return *number;
+}
+
+Result<std::optional<PublishedLog>> read_published_log(Disk& disk) {
+    const std::string path(kCheckpointPath);
+    auto note = read_if_there(disk, path, SignedNote::kBytesMax);
+    if (!note) return tl::unexpected(note.error());
+    if (!*note) return std::optional<PublishedLog>();
+    const auto parsed = SignedNote::parse(**note);
+    if (!parsed) return fail(parsed.error().code, "the checkpoint is no signed note: " + parsed.error().message, path);
+    auto checkpoint = Checkpoint::parse(parsed->text);
+    if (!checkpoint) return fail(checkpoint.error().code, checkpoint.error().message, path);
+    const auto minimum = read_minimum_index(disk);
+    if (!minimum) return tl::unexpected(minimum.error());
+    return PublishedLog{*std::move(*note), *std::move(checkpoint), *minimum};
+}
+
+std::uint64_t bundle_width(std::uint64_t number, std::uint64_t size) {
+    const std::uint64_t first = number * kTileWidth;
+    return first >= size ? 0 : std::min(kTileWidth, size - first);
+}
+
+// The width of the file that was read.
+Result<std::uint64_t> EntryBundles::load(std::uint64_t number, std::uint64_t width) {
+    const auto take = [&](std::uint64_t candidate) -> Result<bool> {
+        path_ = bundle_path(number, candidate);
+        auto bytes = read_if_there(disk_, path_, kBundleBytesMax);
+        if (!bytes) return tl::unexpected(bytes.error());
+        if (*bytes) bytes_ = *std::move(*bytes);
+        return bytes->has_value();
+    };
+    // The full one is asked for again at the end: it may appear, and the others go, while we look.
+    std::vector<std::uint64_t> candidates{width};
+    if (width < kTileWidth) {
+        const auto wider = wider_than(disk_, bundle_path(number, kTileWidth) + ".p", width);
+        if (!wider) return tl::unexpected(wider.error());
+        candidates.push_back(kTileWidth);
+        candidates.insert(candidates.end(), wider->begin(), wider->end());
+        candidates.push_back(kTileWidth);
+    }
+    for (const std::uint64_t candidate : candidates) {
+        const auto taken = take(candidate);
+        if (!taken) return tl::unexpected(taken.error());
+        if (*taken) return candidate;
+    }
+    path_ = bundle_path(number, width);
+    return fail(Errc::invalid_argument, "the entry bundle is missing", path_);
+}
+
+Result<std::vector<std::string_view>> EntryBundles::read(std::uint64_t number) {
+    const std::uint64_t width = bundle_width(number, size_);
+    cached_.reset();
+    const auto loaded = load(number, width);
+    if (!loaded) return tl::unexpected(loaded.error());
+    auto entries = entries_of(bytes_, *loaded);
+    if (!entries) return fail(entries.error().code, entries.error().message, path_);
+    entries->resize(width);
+    return entries;
+}
+
+Result<std::string_view> EntryBundles::entry(std::uint64_t index) {
+    const std::uint64_t number = index / kTileWidth;
+    if (index >= size_)
+        return fail(Errc::invalid_argument, fmt::format("there is no entry {}: the checkpoint is over {} entries", index, size_));
+    if (cached_ != number) {
+        auto entries = read(number);
+        if (!entries) return tl::unexpected(entries.error());
+        entries_ = *std::move(entries);
+        cached_ = number;
+    }
+    return entries_[index % kTileWidth];
+}
+
+}  // namespace fluxgate::audit
