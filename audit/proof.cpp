@@ -93,7 +93,7 @@ Result<ProvenRecord> prove_record(Disk& disk, std::uint64_t index) {
     const auto entry = bundles.entry(index);
     if (!entry) return tl::unexpected(entry.error());
     TileReader tiles(disk, size);
-    auto hashes = inclusion_proof(index, size, tiles.read_node());
+    auto hashes = tiles.inclusion(index);
     if (!hashes) return tl::unexpected(hashes.error());
     ProvenRecord proven{{index, *std::move(hashes), (*published)->note}, std::string(*entry)};
 

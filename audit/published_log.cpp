@@ -1,12 +1,12 @@
 #include "audit/published_log.hpp"
 
-#include <algorithm>
 #include <charconv>
 
 #include <fmt/format.h>
 
 #include "audit/durable_file.hpp"
 #include "audit/layout.hpp"
+#include "audit/tile_reader.hpp"
 #include "audit/tiles.hpp"
 #include "base/signed_note.hpp"
 
@@ -14,28 +14,11 @@ namespace fluxgate::audit {
 
 namespace {
 
-template <class Number>
-std::optional<Number> number_of(std::string_view text) {
-    Number number = 0;
+std::optional<std::uint64_t> number_of(std::string_view text) {
+    std::uint64_t number = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
     if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
     return number;
-}
-
-// Partial bundles wider than `width`, the narrowest first: a bundle that grew since the checkpoint that asks for it.
-Result<std::vector<std::uint64_t>> wider_than(Disk& disk, const std::string& directory, std::uint64_t width) {
-    std::vector<std::uint64_t> widths;
-    const auto there = disk.exists(directory);
-    if (!there) return tl::unexpected(there.error());
-    if (!*there) return widths;
-    const auto files = disk.list(directory);
-    if (!files) return widths;  // removed in between
-    for (const DirectoryEntry& file : *files) {
-        const auto found = number_of<std::uint64_t>(file.name);
-        if (!file.is_directory && found && *found > width && *found < kTileWidth) widths.push_back(*found);
-    }
-    std::sort(widths.begin(), widths.end());
-    return widths;
 }
 
 }  // namespace
@@ -64,7 +47,7 @@ Result<std::uint64_t> read_minimum_index(Disk& disk) {
     if (!text) return tl::unexpected(text.error());
     if (!*text) return 0;
     const std::string_view line = **text;
-    const auto number = line.ends_with('\n') ? number_of<std::uint64_t>(line.substr(0, line.size() - 1)) : std::nullopt;
+    const auto number = line.ends_with('\n') ? number_of(line.substr(0, line.size() - 1)) : std::nullopt;
     if (!number || fmt::format("{}\n", *number) != line) return fail(Errc::invalid_argument, "the file does not hold an index", path);
     return *number;
 }
@@ -83,47 +66,14 @@ Result<std::optional<PublishedLog>> read_published_log(Disk& disk) {
     return PublishedLog{*std::move(*note), *std::move(checkpoint), *minimum};
 }
 
-std::uint64_t bundle_width(std::uint64_t number, std::uint64_t size) {
-    const std::uint64_t first = number * kTileWidth;
-    return first >= size ? 0 : std::min(kTileWidth, size - first);
-}
-
-// The width of the file that was read.
-Result<std::uint64_t> EntryBundles::load(std::uint64_t number, std::uint64_t width) {
-    const auto take = [&](std::uint64_t candidate) -> Result<bool> {
-        path_ = bundle_path(number, candidate);
-        auto bytes = read_if_there(disk_, path_, kBundleBytesMax);
-        if (!bytes) return tl::unexpected(bytes.error());
-        if (*bytes) bytes_ = *std::move(*bytes);
-        return bytes->has_value();
-    };
-    // The full one is asked for again at the end: it may appear, and the others go, while we look.
-    std::vector<std::uint64_t> candidates{width};
-    if (width < kTileWidth) {
-        const auto wider = wider_than(disk_, bundle_path(number, kTileWidth) + ".p", width);
-        if (!wider) return tl::unexpected(wider.error());
-        candidates.push_back(kTileWidth);
-        candidates.insert(candidates.end(), wider->begin(), wider->end());
-        candidates.push_back(kTileWidth);
-    }
-    for (const std::uint64_t candidate : candidates) {
-        const auto taken = take(candidate);
-        if (!taken) return tl::unexpected(taken.error());
-        if (*taken) return candidate;
-    }
-    path_ = bundle_path(number, width);
-    return fail(Errc::invalid_argument, "the entry bundle is missing", path_);
-}
-
 Result<std::vector<std::string_view>> EntryBundles::read(std::uint64_t number) {
-    const std::uint64_t width = bundle_width(number, size_);
+    const std::uint64_t width = width_of(0, number, size_);
+    path_ = bundle_path(number, width);
     cached_.reset();
-    const auto loaded = load(number, width);
-    if (!loaded) return tl::unexpected(loaded.error());
-    auto entries = entries_of(bytes_, *loaded);
-    if (!entries) return fail(entries.error().code, entries.error().message, path_);
-    entries->resize(width);
-    return entries;
+    auto bytes = read_bundle(disk_, number, width);
+    if (!bytes) return tl::unexpected(bytes.error());
+    bytes_ = *std::move(bytes);
+    return entries_of(bytes_, width);
 }
 
 Result<std::string_view> EntryBundles::entry(std::uint64_t index) {

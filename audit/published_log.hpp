@@ -1,7 +1,7 @@
 #pragma once
 
 // The provable log of a folder as it lies there: checkpoint, minimum index, entry bundles. Nothing is verified here (audit/verify.hpp,
-// audit/reader.hpp). Works while a server writes: what was there once is found again, under the name of a wider file if need be.
+// audit/reader.hpp). Works while a server writes: a partial bundle that became full is found under its new name.
 // Format: https://c2sp.org/tlog-tiles; layout: audit/layout.hpp.
 
 #include <cstddef>
@@ -18,9 +18,6 @@
 #include "base/error.hpp"
 
 namespace fluxgate::audit {
-
-// 256 entries of 65,535 bytes with their lengths; a tile has 8,192 bytes.
-inline constexpr std::size_t kBundleBytesMax = 256 * (65'535 + 2);
 
 // A folder to read in, not taken: a server may be writing there. Error io: it is not there.
 Result<std::unique_ptr<Disk>> open_for_reading(const std::filesystem::path& directory);
@@ -39,24 +36,20 @@ Result<std::uint64_t> read_minimum_index(Disk& disk);
 // The file, or nothing if it is not there. Errors: io, too_large.
 Result<std::optional<std::string>> read_if_there(Disk& disk, const std::string& path, std::size_t bytes_max);
 
-// How many entries bundle `number` holds in a log of `size`: 256, or fewer in the last one; 0 beyond the end.
-std::uint64_t bundle_width(std::uint64_t number, std::uint64_t size);
-
 // Reads bundles one at a time. One thread.
 class EntryBundles {
 public:
     EntryBundles(Disk& disk, std::uint64_t size) : disk_(disk), size_(size) {}
 
-    // The entries of the bundle that lie below the size, as views that hold until the next call. `path()` is the file they are from.
-    // Errors: io; invalid_argument: the file holds something else, or is missing.
+    // The entries of the bundle that lie below the size, as views that hold until the next call. Errors: io (also: it is missing),
+    // invalid_argument: the file holds something else.
     Result<std::vector<std::string_view>> read(std::uint64_t number);
     // One entry; its bundle stays read for the next.
     Result<std::string_view> entry(std::uint64_t index);
+    // The file of the last read.
     const std::string& path() const { return path_; }
 
 private:
-    Result<std::uint64_t> load(std::uint64_t number, std::uint64_t width);
-
     Disk& disk_;
     std::uint64_t size_;
     std::string path_;

@@ -7,13 +7,14 @@
 #include <fmt/format.h>
 
 #include "audit/blobs.hpp"
-#include "audit/derived_tree.hpp"
 #include "audit/durable_file.hpp"
 #include "audit/layout.hpp"
 #include "audit/published_log.hpp"
 #include "audit/record_text.hpp"
 #include "audit/signing_key.hpp"
+#include "audit/tile_reader.hpp"
 #include "audit/tiles.hpp"
+#include "audit/tree_edge.hpp"
 #include "audit/wal.hpp"
 #include "base/digest.hpp"
 
@@ -21,17 +22,11 @@ namespace fluxgate::audit {
 
 namespace {
 
-constexpr std::uint64_t kProgressEvery = 256;
+// 256 entries of 65,535 bytes with their lengths.
+constexpr std::size_t kBundleBytesMax = kTileWidth * (kEntryBytesMax + 2);
 constexpr std::size_t kKeyBytesMax = 4'096;
 // A temporary name of audit/durable_file.hpp, which a crash may leave.
 constexpr std::string_view kUnfinished = ".new";
-
-std::string bytes_of(const std::vector<Hash>& hashes) {
-    std::string bytes;
-    bytes.reserve(hashes.size() * sizeof(Hash));
-    for (const Hash& hash : hashes) bytes.append(hash.begin(), hash.end());
-    return bytes;
-}
 
 Hash hash_at(std::string_view tile, std::size_t index) {
     Hash hash;
@@ -253,7 +248,7 @@ private:
         for (; next_older_ < older_.size() && older_[next_older_].checkpoint.size <= size; ++next_older_) {
             const OlderCheckpoint& older = older_[next_older_];
             if (older.checkpoint.origin != result_.checkpoint->origin) continue;
-            const Hash expected = root ? *root : *tree_root(0, {});
+            const Hash expected = root ? *root : empty_root();
             if (older.checkpoint.root == expected)
                 ++result_.older_checkpoints;
             else
@@ -267,23 +262,31 @@ private:
 
     void check_entries(RecordStory& story) {
         const std::uint64_t size = result_.checkpoint->size;
-        DerivedTree tree([this](const DerivedTile& tile) { check_tile(tile); });
-        const auto add = [&](const Hash& leaf) {
-            tree.add(leaf);
-            if (next_older_ < older_.size() && older_[next_older_].checkpoint.size == tree.size()) compare_older(tree.size(), tree.root());
+        TreeEdge tree;
+        const TreeEdge::UseTile use_tile = [this](unsigned level, std::uint64_t number, const std::vector<Hash>& hashes) -> Result<void> {
+            check_tile(level, number, hashes);
+            return {};
         };
         bool whole = true;
-        for (std::uint64_t number = 0; number * kTileWidth < size && whole; ++number) {
-            const std::uint64_t width = bundle_width(number, size);
+        const auto add = [&](const Hash& leaf) {
+            if (!whole) return;
+            (void)tree.add(leaf, use_tile);  // fails only as `use_tile` does
+            if (next_older_ < older_.size() && older_[next_older_].checkpoint.size == tree.size()) compare_older(tree.size(), tree.root());
+        };
+        for (std::uint64_t number = 0; number * kTileWidth < size; ++number) {
+            const std::uint64_t width = width_of(0, number, size);
             const bool pruned = (number + 1) * kTileWidth <= result_.minimum_index;
-            whole = (!pruned && check_bundle(number, width, story, add)) || add_stored_leaves(number, width, add);
-            if (number % (kProgressEvery / kTileWidth) == 0) options_.progress(std::min(size, (number + 1) * kTileWidth), size);
+            if (pruned || !check_bundle(number, width, story, add)) whole = add_stored_leaves(number, width, add) && whole;
+            options_.progress(std::min(size, (number + 1) * kTileWidth), size);
         }
         if (!whole) {
             return error("root-unknown", "the root cannot be derived: entries and their hashes are missing or damaged",
                          std::string(kCheckpointPath));
         }
-        tree.finish();
+        for (unsigned level = 0; level < tree.partial_tiles().size(); ++level) {
+            const std::vector<Hash>& hashes = tree.partial_tiles()[level];
+            if (!hashes.empty()) check_tile(level, size >> (8 * (level + 1)), hashes);
+        }
         if (tree.root() != result_.checkpoint->root) {
             error("root-differs", fmt::format("the {} entries have another root than the one that is signed", size),
                   std::string(kCheckpointPath));
@@ -318,14 +321,14 @@ private:
 
     template <class Add>
     bool add_stored_leaves(std::uint64_t number, std::uint64_t width, const Add& add) {
-        const auto tile = read_tile({false, 0, number, width});
+        const auto tile = read_stored_tile({false, 0, number, width});
         if (!tile || tile->size() != width * sizeof(Hash)) return false;
         for (std::uint64_t at = 0; at < width; ++at) add(hash_at(*tile, at));
         return true;
     }
 
     // The hashes below the checkpoint, from a wider file if the tile has grown since; nothing if there is none of that width.
-    std::optional<std::string> read_tile(TileName name) {
+    std::optional<std::string> read_stored_tile(TileName name) {
         const std::uint64_t width = name.width;
         for (const std::uint64_t candidate : {width, kTileWidth}) {
             name.width = candidate;
@@ -337,29 +340,30 @@ private:
         return std::nullopt;
     }
 
-    void check_tile(const DerivedTile& derived) {
-        const std::uint64_t width = derived.hashes.size();
-        const std::string path = tile_path(derived.level, derived.number, width);
-        const auto stored = read_tile({false, derived.level, derived.number, width});
+    // Against what follows from the entries.
+    void check_tile(unsigned level, std::uint64_t number, const std::vector<Hash>& hashes) {
+        const std::uint64_t width = hashes.size();
+        const std::string path = tile_path(level, number, width);
+        const auto stored = read_stored_tile({false, level, number, width});
         if (!stored) return error("tile-missing", "the hash tile is missing", path);
-        const std::string expected = bytes_of(derived.hashes);
+        const std::string expected = tile_bytes(hashes);
         if (*stored == expected) return;
         const std::size_t same =
             static_cast<std::size_t>(std::mismatch(stored->begin(), stored->end(), expected.begin(), expected.end()).first -
                                      stored->begin()) /
             sizeof(Hash);
-        const std::uint64_t first = derived.number * kTileWidth + same;
+        const std::uint64_t first = number * kTileWidth + same;
         if (stored->size() != expected.size()) {
             error("tile-damaged", fmt::format("the hash tile has {} bytes instead of {}", stored->size(), expected.size()), path);
-        } else if (derived.level == 0) {
-            error("entry-not-in-tree", fmt::format("entry {} in {} does not match its hash in {}", first, bundle_of(derived.number), path),
-                  path, first);
+        } else if (level == 0) {
+            error("entry-not-in-tree", fmt::format("entry {} in {} does not match its hash in {}", first, bundle_of(number), path), path,
+                  first);
         } else {
             error("tile-differs", fmt::format("hash {} of the tile does not follow from the entries below it", same), path);
         }
     }
 
-    std::string bundle_of(std::uint64_t number) const { return bundle_path(number, bundle_width(number, result_.checkpoint->size)); }
+    std::string bundle_of(std::uint64_t number) const { return bundle_path(number, width_of(0, number, result_.checkpoint->size)); }
 
     // Every other file below tile/: what an older checkpoint needed is the beginning of what is there now; what lies beyond the checkpoint a
     // crash may have left; anything else nobody put there who writes this format.
@@ -372,8 +376,7 @@ private:
                 if (path.ends_with(kUnfinished)) return note("unfinished-file", "a crash left an unfinished file", path);
                 return error("unexpected-file", "no file of the log format has this name", path);
             }
-            const std::uint64_t hashes = name->level > 0 ? result_.checkpoint->size >> (8 * name->level) : result_.checkpoint->size;
-            const std::uint64_t needed = bundle_width(name->number, hashes);
+            const std::uint64_t needed = width_of(name->level, name->number, result_.checkpoint->size);
             if (name->width == needed) return;
             if (name->width > needed) {
                 if (beyond++ == 0) first_beyond = path;
@@ -392,9 +395,8 @@ private:
     // The first `width` of a file that is wider or narrower than the one the checkpoint needs, compared with that.
     void check_beginning(const TileName& name, std::uint64_t width) {
         if (name.bundle && (name.number + 1) * kTileWidth <= result_.minimum_index) return;
-        const std::uint64_t size = result_.checkpoint->size >> (8 * name.level);
         TileName needed = name;
-        needed.width = bundle_width(name.number, size);
+        needed.width = width_of(name.level, name.number, result_.checkpoint->size);
         const auto found = read_if_there(disk_, name.path(), kBundleBytesMax);
         if (!found) return error("unreadable", found.error().message, name.path());
         if (!*found) return;  // a server removed it meanwhile
