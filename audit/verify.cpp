@@ -416,46 +416,71 @@ private:
 
     // --- the write-ahead log ------------------------------------------------------------------------------------------
 
-    std::optional<std::pair<std::uint64_t, std::string>> first_segment() {
+    // The first sequence and the path of each segment.
+    std::vector<std::pair<std::uint64_t, std::string>> segments() {
         const std::string directory(kWalDirectory);
+        std::vector<std::pair<std::uint64_t, std::string>> found;
         const auto there = disk_.exists(directory);
-        if (!there || !*there) return std::nullopt;
+        if (!there || !*there) return found;
         const auto files = disk_.list(directory);
-        if (!files) {
-            error("unreadable", files.error().message, directory);
-            return std::nullopt;
-        }
-        std::optional<std::pair<std::uint64_t, std::string>> first;
-        for (const DirectoryEntry& file : *files) {
+        if (!files) error("unreadable", files.error().message, directory);
+        for (const DirectoryEntry& file : files ? *files : std::vector<DirectoryEntry>()) {
             const std::string path = directory + "/" + file.name;
-            if (file.is_directory || !file.name.ends_with(".wal")) continue;
-            const auto sequence = decimal(std::string_view(file.name).substr(0, file.name.size() - 4));
-            if (sequence && !first) first = {*sequence, path};
-            last_segment_ = path;
+            const auto sequence = decimal(std::string_view(file.name).substr(0, file.name.find('.')));
+            if (file.is_directory || path.ends_with(kUnfinished)) continue;
+            if (!sequence || !path.ends_with(".wal"))
+                error("unexpected-file", "no file of a write-ahead log has this name", path);
+            else
+                found.emplace_back(*sequence, path);
         }
-        return first;
+        return found;
     }
 
     void check_write_ahead_log(RecordStory& story) {
-        const auto first = first_segment();
-        if (!first) return;
-        const std::uint64_t size = result_.checkpoint ? result_.checkpoint->size : 0;
-        EntryBundles bundles(disk_, size);
-        std::uint64_t next = first->first;
-        const auto read = read_wal(disk_, next, [&](std::uint64_t sequence, std::string_view text) -> Result<void> {
-            next = sequence + 1;
-            if (sequence > last_sequence_)
-                add_unpublished(story, sequence, text);
-            else
-                compare_with_entry(bundles, sequence, text);
-            return {};
-        });
-        if (!read) error("wal-damaged", read.error().message, read.error().where.empty() ? first->second : read.error().where);
-        if (read && next <= last_sequence_) {
-            error("wal-short",
-                  fmt::format("the write-ahead log ends with sequence {}, before the {} of the last published record", next - 1,
-                              last_sequence_),
-                  last_segment_);
+        const auto list = segments();
+        if (list.empty()) return;
+        segment_ = list.back().second;
+        EntryBundles bundles(disk_, result_.checkpoint ? result_.checkpoint->size : 0);
+        std::uint64_t next = list.front().first;
+        for (bool ended = false; !ended;) {
+            const auto read = read_wal(disk_, next, [&](std::uint64_t sequence, std::string_view text) -> Result<void> {
+                next = sequence + 1;
+                if (sequence > last_sequence_)
+                    add_unpublished(story, sequence, text);
+                else
+                    compare_with_entry(bundles, sequence, text);
+                return {};
+            });
+            if (read) break;
+            // The damage is where the records before it end; behind it the next segment goes on.
+            const auto behind = std::find_if(list.begin(), list.end(), [&](const auto& one) { return one.first > next; });
+            const std::string& damaged = behind == list.begin() ? behind->second : std::prev(behind)->second;
+            ended = behind == list.end();
+            error("wal-damaged",
+                  fmt::format("{}; sequence {} {}", read.error().message, next,
+                              next <= last_sequence_ ? "is under the checkpoint, so the record is not lost" : "was not under a checkpoint"),
+                  read.error().where.ends_with(".wal") ? read.error().where : damaged);
+            if (!ended) next = behind->first;
+        }
+        if (next <= last_sequence_) {
+            error("wal-short", fmt::format("the write-ahead log can be read up to sequence {}; {} is published", next - 1, last_sequence_),
+                  segment_);
+        }
+        check_wal_tail();
+    }
+
+    void check_wal_tail() {
+        const auto tail = inspect_wal_tail(disk_);
+        if (!tail || tail->bytes == 0) return;  // a damaged header was told already
+        if (tail->later_batch) {
+            error("wal-damaged",
+                  fmt::format("the frame at offset {} is damaged, though records up to {} were written after it", tail->offset,
+                              *tail->later_batch),
+                  tail->path);
+        } else {
+            note("wal-tail",
+                 fmt::format("{} bytes at offset {} are no record: a write that never ended, or damage", tail->bytes, tail->offset),
+                 tail->path);
         }
     }
 
@@ -463,9 +488,9 @@ private:
         ++result_.unpublished;
         const auto record = parse_record(text);
         if (!record)
-            return error("record-invalid", fmt::format("sequence {} is no record: {}", sequence, record.error().message), last_segment_);
+            return error("record-invalid", fmt::format("sequence {} is no record: {}", sequence, record.error().message), segment_);
         if (record->sequence != sequence)
-            error("record-invalid", fmt::format("the record of sequence {} says that it is {}", sequence, record->sequence), last_segment_);
+            error("record-invalid", fmt::format("the record of sequence {} says that it is {}", sequence, record->sequence), segment_);
         story.add(*record, std::nullopt);
     }
 
@@ -601,7 +626,7 @@ private:
     std::vector<OlderCheckpoint> older_;
     std::size_t next_older_ = 0;
     std::uint64_t last_sequence_ = 0;  // of the last published record
-    std::string last_segment_;
+    std::string segment_;              // the last one of the write-ahead log
     std::uint64_t wal_differs_ = 0;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
+#include <optional>
 
 #include <CLI/CLI.hpp>
 
@@ -20,7 +21,8 @@ constexpr int kDaysMax = 36'500;
 std::optional<std::chrono::days> days_in(std::string_view text) {
     int days = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), days);
-    if (error != std::errc() || std::string_view(end, static_cast<std::size_t>(text.data() + text.size() - end)) != "d") return std::nullopt;
+    if (error != std::errc() || std::string_view(end, static_cast<std::size_t>(text.data() + text.size() - end)) != "d")
+        return std::nullopt;
     return days > 0 && days <= kDaysMax ? std::optional(std::chrono::days(days)) : std::nullopt;
 }
 

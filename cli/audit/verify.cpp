@@ -56,8 +56,8 @@ void print_text(const Verification& found) {
                    root_text(*found.checkpoint));
         fmt::print("key         {}\n", found.key.empty() ? "none that is known" : visible(found.key));
     }
-    fmt::print("checked     {} entries, {} records not under a checkpoint yet, {} blobs\n", grouped(found.entries), grouped(found.unpublished),
-               grouped(found.blobs));
+    fmt::print("checked     {} entries, {} records not under a checkpoint yet, {} blobs\n", grouped(found.entries),
+               grouped(found.unpublished), grouped(found.blobs));
     const audit::RecordTotals& totals = found.totals;
     fmt::print("records     {} denied, {} allowed, {} events of {} replica{}\n", grouped(totals.denied), grouped(totals.allowed),
                grouped(totals.events), grouped(totals.replicas), totals.replicas == 1 ? "" : "s");
@@ -67,9 +67,10 @@ void print_text(const Verification& found) {
         fmt::print("\n");
     }
     for (const std::string& sentence : found.leaves_open()) fmt::print("\nleaves open: {}", visible(sentence));
-    fmt::print("\n\n{}\n", style.paint(found.good() ? Colour::green : Colour::red,
-                                       found.good() ? "The audit log is whole."
-                                                    : fmt::format("The audit log is NOT whole: {}.", counted(found.findings.errors(), "error"))));
+    fmt::print("\n\n{}\n",
+               style.paint(found.good() ? Colour::green : Colour::red,
+                           found.good() ? "The audit log is whole."
+                                        : fmt::format("The audit log is NOT whole: {}.", counted(found.findings.errors(), "error"))));
 }
 
 void print_json(const Verification& found) {
@@ -83,7 +84,8 @@ void print_json(const Verification& found) {
     }
     ordered_json out{{"whole", found.good()}, {"errors", found.findings.errors()}, {"notes", found.findings.notes()}};
     if (found.checkpoint) {
-        out["checkpoint"] = {{"origin", found.checkpoint->origin}, {"size", found.checkpoint->size}, {"root", root_text(*found.checkpoint)}};
+        out["checkpoint"] = {
+            {"origin", found.checkpoint->origin}, {"size", found.checkpoint->size}, {"root", root_text(*found.checkpoint)}};
         out["key"] = found.key;
     }
     out["pinned"] = found.pinned;
@@ -92,8 +94,11 @@ void print_json(const Verification& found) {
     out["unpublished"] = found.unpublished;
     out["blobs"] = found.blobs;
     out["olderCheckpoints"] = found.older_checkpoints;
-    out["records"] = {{"denied", found.totals.denied}, {"allowed", found.totals.allowed}, {"events", found.totals.events},
-                      {"heartbeats", found.totals.heartbeats}, {"replicas", found.totals.replicas}};
+    out["records"] = {{"denied", found.totals.denied},
+                      {"allowed", found.totals.allowed},
+                      {"events", found.totals.events},
+                      {"heartbeats", found.totals.heartbeats},
+                      {"replicas", found.totals.replicas}};
     if (found.totals.first) {
         out["from"] = format_rfc3339(*found.totals.first);
         out["to"] = format_rfc3339(*found.totals.last);
@@ -141,7 +146,8 @@ void add_audit_verify(CLI::App& audit, Run& run) {
         ->type_name("FILE");
     command->add_option("-o,--output", flags->format, "how")->check(CLI::IsMember({"text", "json"}))->capture_default_str();
     command->footer(
-        "Works offline. Exits 0 if the log is whole, with notes or without; 1 if not: every error names a file or an index; 2 if the folder\n"
+        "Works offline. Exits 0 if the log is whole, with notes or without; 1 if not: every error names a file or an index; 2 if the "
+        "folder\n"
         "cannot be read. What a good result proves, and what it does not, stands at its end.\n\n"
         "  fluxgate audit verify --audit audit --key log.vkey --checkpoint checkpoint-of-last-quarter");
     command->callback([flags, &run] { run = [flags] { return run_verify(*flags); }; });
