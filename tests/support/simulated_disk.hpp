@@ -76,6 +76,8 @@ public:
 
     // The disk as a new process sees it; earlier ones are dead. Faults that were not met are forgotten.
     std::unique_ptr<Disk> start_process();
+    // What a process sees, for a test that looks on: takes no steps, meets no faults, never dies.
+    std::unique_ptr<Disk> observe();
 
     // The nth step from now on, 1 is the next; or the nth of a kind.
     void at_step(std::uint64_t nth, Fault fault) { set_fault(nth, std::nullopt, std::move(fault)); }
@@ -160,6 +162,7 @@ private:
     };
 
     static constexpr std::size_t kSector = 512;
+    static constexpr std::uint64_t kObserver = 0;
 
     void set_fault(std::uint64_t nth, std::optional<Step> kind, Fault fault) {
         const std::lock_guard lock(mutex_);
@@ -172,6 +175,10 @@ private:
     // Takes a step: `effect(halfway)` does it, or half of it where that is possible, and says whether it could be done at all.
     template <class Effect>
     Result<void> take_step(std::uint64_t process, Step step, const std::string& path, Effect effect) {
+        if (process == kObserver) {
+            const std::lock_guard lock(mutex_);
+            return effect(false);
+        }
         hold_up(step, path);
         const std::lock_guard lock(mutex_);
         if (process != process_ || dead_) return fail(Errc::io, "the process is dead", path);
@@ -558,6 +565,8 @@ inline std::unique_ptr<Disk> SimulatedDisk::start_process() {
     dead_ = false;
     return std::make_unique<Process>(*this, ++process_);
 }
+
+inline std::unique_ptr<Disk> SimulatedDisk::observe() { return std::make_unique<Process>(*this, kObserver); }
 
 inline void SimulatedDisk::lose_power() {
     const std::lock_guard lock(mutex_);
