@@ -29,19 +29,24 @@ Result<std::uint64_t> covered_sequence(const std::filesystem::path& directory) {
 
 Result<std::unique_ptr<AuditTrail>> AuditTrail::open(Options options) {
     std::unique_ptr<AuditTrail> trail(new AuditTrail(std::move(options)));
-    const Options& own = trail->options_;
-    trail->disk_ = audit::make_posix_disk(own.directory);
+    trail->disk_ = audit::make_posix_disk(trail->options_.directory);
     if (auto taken = trail->disk_->take(); !taken) return tl::unexpected(taken.error());
-    const auto covered = covered_sequence(own.directory);
-    if (!covered) return tl::unexpected(covered.error());
-    const auto epoch = audit::epoch_of(*trail->disk_);
-    if (!epoch) return tl::unexpected(epoch.error());
-    trail->epoch_ = *epoch;
-    auto log = audit::Log::open(*trail->disk_, {.disk_bytes_max = own.disk_bytes_max, .covered = *covered},
-                                {.queue_max = own.queue_max, .on_broken = own.on_broken, .on_room = own.on_room});
-    if (!log) return tl::unexpected(log.error());
-    trail->log_ = std::move(*log);
+    if (auto opened = trail->open_log(); !opened)
+        return fail(Errc::audit_unavailable, opened.error().message, opened.error().where);
     return trail;
+}
+
+Result<void> AuditTrail::open_log() {
+    const auto covered = covered_sequence(options_.directory);
+    if (!covered) return tl::unexpected(covered.error());
+    const auto epoch = audit::epoch_of(*disk_);
+    if (!epoch) return tl::unexpected(epoch.error());
+    epoch_ = *epoch;
+    auto log = audit::Log::open(*disk_, {.disk_bytes_max = options_.disk_bytes_max, .covered = *covered},
+                                {.queue_max = options_.queue_max, .on_broken = options_.on_broken, .on_room = options_.on_room});
+    if (!log) return tl::unexpected(log.error());
+    log_ = std::move(*log);
+    return {};
 }
 
 AuditTrail::~AuditTrail() {

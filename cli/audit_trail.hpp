@@ -38,8 +38,8 @@ public:
         std::function<void(const audit::KeyRotation&)> on_rotation = [](const audit::KeyRotation&) {};
     };
 
-    // Takes the folder and recovers the write-ahead log. Errors: contradictory (another process has the folder), io, and what audit::Wal
-    // says of a damaged log.
+    // Takes the folder and recovers the write-ahead log. Errors: contradictory: another process has the folder; io; audit_unavailable: what
+    // audit::Log says of a log that cannot go on.
     static Result<std::unique_ptr<AuditTrail>> open(Options options);
     // Publishes what is durable, and ends.
     ~AuditTrail();
@@ -54,6 +54,7 @@ public:
 
 private:
     explicit AuditTrail(Options options) : options_(std::move(options)) {}
+    Result<void> open_log();
 
     Options options_;
     std::unique_ptr<audit::Disk> disk_;

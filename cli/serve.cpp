@@ -26,6 +26,8 @@ namespace {
 struct ServeFlags {
     std::string policies;
     std::string audit;
+    std::string audit_key;
+    std::uint64_t audit_disk_bytes_max = 4ull << 30;
     std::string tls_cert;
     std::string tls_key;
     std::string listen = "0.0.0.0:9443";
@@ -113,6 +115,8 @@ Result<ServingOptions> make_options(const ServeFlags& flags, const Clock& clock)
     if (!key) return tl::unexpected(key.error());
     options.identity = {std::move(*certificate), std::move(*key)};
     options.audit_directory = flags.audit;
+    options.audit_key = flags.audit_key;
+    options.audit_disk_bytes_max = flags.audit_disk_bytes_max;
     options.cluster_name = flags.cluster_name;
     options.threads = flags.threads;
     auto access = find_cluster_access(flags.cluster_access, kube::client::PodEnvironment::of_this_process(), clock);
@@ -207,6 +211,14 @@ void add_serve(CLI::App& app, Run& run) {
     CLI::App* command = app.add_subcommand("serve", "run the admission webhook");
     command->add_option("--policies", flags->policies, "folder of policy files (*.yaml, *.yml, *.json); watched for changes")->required();
     command->add_option("--audit", flags->audit, "folder of the audit log; made if missing, one process each")->required();
+    command
+        ->add_option("--audit-key", flags->audit_key,
+                     "file of the key that signs checkpoints of the log, made if missing; keep it where readers of the log cannot; default: log.key in the --audit folder")
+        ->type_name("FILE");
+    command->add_option("--audit-disk-max", flags->audit_disk_bytes_max, "what the --audit folder may hold; then the log is degraded; 0: no bound")
+        ->transform(CLI::AsSizeValue(false))
+        ->default_str("4GiB")
+        ->type_name("SIZE");
     command->add_option("--tls-cert", flags->tls_cert, "certificate chain, PEM, leaf first")->required();
     command->add_option("--tls-key", flags->tls_key, "private key, PEM")->required();
     command->add_option("--listen", flags->listen, "address of POST /validate and POST /mutate, TLS")->capture_default_str();

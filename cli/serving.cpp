@@ -29,6 +29,8 @@ void raise_file_limit() {
     static_cast<void>(::setrlimit(RLIMIT_NOFILE, &limit));
 }
 
+constexpr const char* kDegraded = "audit degraded: denials go on unrecorded, exceptional writes are refused";
+
 std::string milliseconds(std::chrono::nanoseconds duration) {
     return fmt::format("{:.3f}", std::chrono::duration<double, std::milli>(duration).count());
 }
@@ -61,7 +63,7 @@ Serving::~Serving() {
     health_.reset();
     metrics_server_.reset();
     admission_.reset();
-    audit_log_.reset();
+    audit_trail_.reset();
 }
 
 void Serving::make_snapshots() {
@@ -103,48 +105,68 @@ Result<void> Serving::check_certificate() {
 }
 
 // Uses that cannot be counted would make maxUses a promise that nobody keeps: then nothing is let through that needs a record.
-Result<std::unique_ptr<audit::Log>> Serving::open_log_and_count_grants() {
-    audit::Log::Options log_options;
-    log_options.queue_max = options_.limits.record_queue_max;
-    log_options.on_broken = [this](const Error& error) {
-        readiness_.set_audit(webhook::AuditState::broken);
-        metrics_.set_audit_available(false);
+Result<void> Serving::open_trail_and_count_grants() {
+    AuditTrail::Options trail;
+    trail.directory = options_.audit_directory;
+    trail.key_file = options_.audit_key;
+    trail.cluster = options_.cluster_name;
+    trail.replica = host_name();
+    trail.queue_max = options_.limits.record_queue_max;
+    trail.disk_bytes_max = options_.audit_disk_bytes_max;
+    trail.on_broken = [this](const Error& error) {
+        set_audit(webhook::AuditState::broken);
         log_.write(LogLevel::error, "the audit log broke; draining, a restart follows", {{"error", to_string(error)}});
         options_.on_audit_broken();
     };
-    audit_disk_ = audit::make_posix_disk(options_.audit_directory);
-    if (auto taken = audit_disk_->take(); !taken) return tl::unexpected(taken.error());
-    auto opened = audit::Log::open(*audit_disk_, {}, std::move(log_options));
-    if (!opened) return opened;
+    trail.on_room = [this](bool room, const std::string& why) {
+        set_audit(room ? webhook::AuditState::recording : webhook::AuditState::degraded, why);
+        if (room)
+            log_.write(LogLevel::info, "the audit log has room again");
+        else
+            log_.write(LogLevel::error, kDegraded, {{"error", why}});
+    };
+    trail.on_checkpoint = [this](const audit::Checkpoint& checkpoint) { metrics_.set_checkpoint(checkpoint.size, clock_.now()); };
+    trail.on_unpublished = [this](const Error& error) {
+        readiness_.set_checkpoint_trouble(to_string(error));
+        metrics_.set_publishing(false);
+        log_.write(LogLevel::error, "records are taken, but no checkpoint is signed over them", {{"error", to_string(error)}});
+    };
+    trail.on_rotation = [this](const audit::KeyRotation& rotation) { record_rotation(rotation); };
+    auto opened = AuditTrail::open(std::move(trail));
+    if (!opened) return tl::unexpected(opened.error());
     // No grant lasts longer than a day; the second is for clocks that were set.
     const WallTime now = clock_.now();
     auto uses = audit::count_used_grants(options_.audit_directory, now - 2 * policy::kGrantDurationMax);
     if (!uses) return tl::unexpected(uses.error());
     grant_uses_ = std::make_unique<webhook::GrantUses>(std::move(*uses), now);
-    return opened;
+    audit_trail_ = std::move(*opened);
+    return {};
 }
 
 Result<void> Serving::open_audit_log() {
-    auto opened = open_log_and_count_grants();
+    const auto opened = open_trail_and_count_grants();
     if (opened) {
-        audit_log_ = std::move(*opened);
-        metrics_.set_audit_available(true);
-        log_.write(LogLevel::info, "audit log open",
-                   {{"directory", options_.audit_directory.string()}, {"nextSequence", std::to_string(audit_log_->next_sequence())}});
+        set_audit(webhook::AuditState::recording);
+        log_.write(
+            LogLevel::info, "audit log open",
+            {{"directory", options_.audit_directory.string()}, {"nextSequence", std::to_string(audit_trail_->log().next_sequence())}});
         return {};
     }
-    if (opened.error().code == Errc::contradictory) return tl::unexpected(opened.error());
-    readiness_.set_audit(webhook::AuditState::degraded);
-    metrics_.set_audit_available(false);
-    log_.write(LogLevel::error, "audit degraded: denials go on unrecorded, exceptional writes are refused",
-               {{"error", to_string(opened.error())}});
+    if (opened.error().code == Errc::contradictory) return opened;
+    set_audit(webhook::AuditState::degraded, to_string(opened.error()));
+    log_.write(LogLevel::error, kDegraded, {{"error", to_string(opened.error())}});
     return {};
+}
+
+void Serving::set_audit(webhook::AuditState state, const std::string& why) {
+    readiness_.set_audit(state, why);
+    metrics_.set_audit_available(state == webhook::AuditState::recording);
 }
 
 Result<void> Serving::start_servers() {
     handler_ = std::make_unique<webhook::AdmissionHandler>(webhook::AdmissionHandler::Parts{
         .policies = policies_,
-        .log = audit_log_.get(),
+        .log = audit_log(),
         .metrics = metrics_,
         .clock = clock_,
         .limits = options_.limits,
@@ -268,8 +290,8 @@ void Serving::record_event(std::string event, std::vector<std::string> details) 
     record.policy_set = policies_.load()->digest;
     record.cluster = options_.cluster_name;
     record.replica = host_name();
-    if (!audit_log_) return metrics_.count_record(false);
-    audit_log_->append(std::move(record), [this](const Result<std::uint64_t>& written) { metrics_.count_record(written.has_value()); });
+    if (!audit_trail_) return metrics_.count_record(false);
+    audit_trail_->log().append(std::move(record), [this](const Result<std::uint64_t>& written) { metrics_.count_record(written.has_value()); });
 }
 
 // The metric always, the log once a day and for every new set.

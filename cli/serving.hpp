@@ -12,9 +12,9 @@
 #include <string>
 #include <thread>
 
-#include "audit/log.hpp"
 #include "base/error.hpp"
 #include "base/limits.hpp"
+#include "cli/audit_trail.hpp"
 #include "cli/cluster_snapshots.hpp"
 #include "cli/log.hpp"
 #include "http/server.hpp"
@@ -34,6 +34,8 @@ Result<Endpoint> parse_endpoint(const std::string& text);
 
 struct ServingOptions {
     std::filesystem::path audit_directory;
+    std::filesystem::path audit_key{};       // empty: in the audit directory
+    std::uint64_t audit_disk_bytes_max = 0;  // of the audit directory; 0: no bound
     Endpoint listen;
     Endpoint health_listen;
     Endpoint metrics_listen;
@@ -59,7 +61,7 @@ public:
     std::uint16_t port() const { return admission_->port(); }
     std::uint16_t health_port() const { return health_->port(); }
     std::uint16_t metrics_port() const { return metrics_server_->port(); }
-    bool degraded() const { return audit_log_ == nullptr; }
+    bool degraded() const { return audit_trail_ == nullptr; }
 
     // Not ready from now on; answers carry Connection: close.
     void drain();
@@ -69,7 +71,10 @@ public:
 private:
     Serving(ServingOptions options, std::shared_ptr<const policy::PolicySet> policies, Log& log);
     Result<void> open_audit_log();
-    Result<std::unique_ptr<audit::Log>> open_log_and_count_grants();
+    Result<void> open_trail_and_count_grants();
+    audit::Log* audit_log() { return audit_trail_ ? &audit_trail_->log() : nullptr; }
+    void set_audit(webhook::AuditState state, const std::string& why = {});
+    void record_rotation(const audit::KeyRotation& rotation);
     Result<void> check_certificate();
     void make_snapshots();
     Result<void> start_servers();
@@ -91,8 +96,7 @@ private:
     std::unique_ptr<webhook::GrantUses> grant_uses_;
     // From here the order matters: servers end first, then the log, whose last callbacks still use the handler.
     std::unique_ptr<webhook::AdmissionHandler> handler_;
-    std::unique_ptr<audit::Disk> audit_disk_;
-    std::unique_ptr<audit::Log> audit_log_;
+    std::unique_ptr<AuditTrail> audit_trail_;  // null: it could not be opened
     std::unique_ptr<http::Server> admission_;
     std::unique_ptr<http::Server> health_;
     std::unique_ptr<http::Server> metrics_server_;
