@@ -54,8 +54,11 @@ fuzz: packages-build packages-fuzz ## every parser of outside bytes under libFuz
 mutation: packages-build ## delete every single check of what decides, one at a time: a test must notice
 	@tests/mutation/run
 
-torture: ## the long campaign; says what it holds today
-	@echo "torture today: every fuzz target for 600 s, the mutation test, then the cluster tests. Kill and disk campaigns are not written yet."
+torture: packages-build ## the long campaign: a million simulated disks, 20,000 kills, fuzzing, mutation, the cluster tests
+	@$(call configure,release)
+	@$(call compile,release) --target test_audit
+	@FLUXGATE_SEEDS=$${FLUXGATE_SEEDS:-1000000} build/release/tests/test_audit "no disk makes*"
+	@FLUXGATE_KILLS=$${FLUXGATE_KILLS:-20000} build/release/tests/test_audit "a kill at any step*"
 	@$(MAKE) fuzz FUZZ_SECONDS=600
 	@$(MAKE) mutation
 	@$(MAKE) cluster-test

@@ -41,8 +41,9 @@ inline Record record_of(const std::string& id) {
 
 class Folder {
 public:
-    Folder() {
-        std::string pattern = (std::filesystem::temp_directory_path() / "fluxgate-test-XXXXXX").string();
+    Folder() : Folder(std::filesystem::temp_directory_path()) {}
+    explicit Folder(const std::filesystem::path& in) {
+        std::string pattern = (in / "fluxgate-test-XXXXXX").string();
         path_ = ::mkdtemp(pattern.data());
     }
     ~Folder() {

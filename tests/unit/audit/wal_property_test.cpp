@@ -19,7 +19,7 @@ using fluxgate::testing::Random;
 namespace {
 
 constexpr std::uint64_t kSeeds = 10'000;
-constexpr std::uint64_t kSeedsToCatchALie = 10'000;
+constexpr std::uint64_t kSeedsToCatchALie = 50'000;
 
 // One life of a log: a few processes one after the other, each ended by a fault, a kill, a loss of power, or in peace.
 class Life {
