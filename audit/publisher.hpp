@@ -32,6 +32,7 @@ class Publisher {
 public:
     struct Options {
         std::chrono::milliseconds interval{1'000};
+        // Each that is published, and first the one that was there.
         std::function<void(const Checkpoint&)> on_checkpoint = [](const Checkpoint&) {};
         std::function<void(const Error&)> on_broken = [](const Error&) {};  // once; nothing is published any more
         // The key was changed: append an event `signing-key-changed` whose facts hold `to` (the new verifier key) and `note` (the statement).
