@@ -21,7 +21,7 @@ func changedLogs(folder string, _ *answering) error {
 	if _, err := log.maker.ask("append 600"); err != nil {
 		return err
 	}
-	if err := log.checkByAll(); err != nil {
+	if err := log.checkByAll(600); err != nil {
 		return err
 	}
 	files, err := filesOf(log.folder)
@@ -45,7 +45,7 @@ func changedLogs(folder string, _ *answering) error {
 			return err
 		}
 	}
-	if err := log.checkByAll(); err != nil {
+	if err := log.checkByAll(600); err != nil {
 		return err
 	}
 	_, err = log.maker.ask("open")
@@ -56,7 +56,7 @@ func (log *madeLog) everybodyRefuses() error {
 	if _, err := checkFolder(log.folder, log.vkey); err == nil {
 		return fmt.Errorf("golang.org/x/mod accepts it")
 	}
-	if err := log.checkByFsck(); err == nil {
+	if err := log.checkByFsck(600); err == nil {
 		return fmt.Errorf("Tessera's fsck accepts it")
 	}
 	if _, err := log.maker.ask("open"); err == nil {
