@@ -65,6 +65,9 @@ public:
     // from then on every call fails, until the process starts again.
     Result<void> append(std::span<const std::string_view> payloads);
 
+    // Whether there is room for one more record of any size, and for so many bytes of others, within disk_bytes_max. Errors as `append`.
+    Result<void> make_room_for(std::uint64_t other_bytes);
+
     // Records up to `sequence` are in the provable log, durably. Segments that hold nothing else are removed when room is needed, the
     // oldest first; nothing else is ever removed.
     void set_covered(std::uint64_t sequence) { covered_ = std::max(covered_, sequence); }
@@ -84,7 +87,9 @@ private:
     Result<void> go_on_in(std::unique_ptr<File> file, std::uint64_t batch_begin);
     Result<void> cut_off(File& file, std::string_view tail);
     Result<void> start_segment();
-    Result<void> make_room(std::uint64_t segments);
+    Result<void> make_room(std::uint64_t bytes);
+    template <class Work>
+    Result<void> unless_broken(Work work);
     std::uint64_t held_bytes() const;
     std::uint64_t segments_needed(std::span<const std::string_view> payloads) const;
     Result<void> write(std::span<const std::string_view> payloads);

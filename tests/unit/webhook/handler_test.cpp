@@ -17,9 +17,11 @@ using namespace fluxgate;
 using namespace fluxgate::webhook;
 using namespace fluxgate::webhook::testing;
 using namespace std::chrono_literals;
-using audit::testing::Disk;
 using audit::testing::Failing;
 using audit::testing::Gate;
+using audit::testing::hold_syncs_at;
+using audit::testing::records_in;
+using audit::testing::SimulatedDisk;
 using audit::testing::Step;
 
 namespace {
@@ -42,11 +44,13 @@ public:
         std::shared_ptr<const policy::PolicySet> policies = demo_policies();
         bool degraded = false;
         std::size_t queue_max = 1'000;
+        std::uint64_t disk_bytes_max = 0;
         GrantUses* grant_uses = nullptr;
     };
     Door() : Door(Options()) {}
     explicit Door(Options options) : policies(options.policies) {
-        if (!options.degraded) log = audit::Log::open(disk.open(), {.queue_max = options.queue_max}).value();
+        if (!options.degraded)
+            log = audit::Log::open(*process, {.disk_bytes_max = options.disk_bytes_max}, {.queue_max = options.queue_max}).value();
         handler.emplace(AdmissionHandler::Parts{
             .policies = policies,
             .log = log.get(),
@@ -96,7 +100,8 @@ public:
     }
 
     SnapshotCell<policy::PolicySet> policies;
-    Disk disk;
+    SimulatedDisk disk;
+    std::unique_ptr<audit::Disk> process = disk.start_process();
     Gate gate;
     FixedClock clock;
     Metrics metrics;
@@ -150,7 +155,7 @@ TEST_CASE("the record of a denial is durable when the answer names it") {
     const json response = door.review(recording("person-edits-image"));
     CHECK(response["allowed"] == false);
     door.disk.lose_power();
-    CHECK(door.disk.text().find(response["auditAnnotations"]["record-id"].get<std::string>()) != std::string::npos);
+    CHECK(records_in(door.disk).at(1).find(response["auditAnnotations"]["record-id"].get<std::string>()) != std::string::npos);
 }
 
 TEST_CASE("when the disk hangs, the answer comes before the caller's deadline and is a denial") {
@@ -166,7 +171,7 @@ TEST_CASE("when the disk hangs, the answer comes before the caller's deadline an
     for (const Row& row : rows) {
         INFO(row.name);
         Door door({.policies = policies_with_action(row.action)});
-        door.disk.hold_syncs_at(&door.gate);
+        hold_syncs_at(door.disk, door.gate);
         const auto start = std::chrono::steady_clock::now();
         const json response = door.review(row.body, "?timeout=1s");
         const auto took = std::chrono::steady_clock::now() - start;
@@ -183,7 +188,7 @@ TEST_CASE("when the disk hangs, the answer comes before the caller's deadline an
 
 TEST_CASE("a record that comes after the deadline changes no answer and is counted as unkept") {
     Door door({.policies = policies_with_action("Warn")});
-    door.disk.hold_syncs_at(&door.gate);
+    hold_syncs_at(door.disk, door.gate);
     CHECK(door.review(update_review().dump(), "?timeout=200ms")["allowed"] == false);
     door.gate.open();
     door.server->stop(20s);
@@ -198,22 +203,24 @@ TEST_CASE("whatever is wrong with the log, denied is denied, exceptional is refu
     struct Row {
         const char* name;
         bool degraded;
-        std::optional<Disk::Fault> fault;
+        std::optional<std::pair<Step, Failing>> fault{};
         std::size_t queue_max = 1'000;
+        std::uint64_t disk_bytes_max = 0;
     };
     const std::vector<Row> rows{
-        {"degraded", true, std::nullopt},
-        {"the write fails", false, Disk::Fault{Step::append, 1, Failing::before}},
-        {"the write fails halfway", false, Disk::Fault{Step::append, 1, Failing::halfway}},
-        {"the sync fails", false, Disk::Fault{Step::sync, 1, Failing::before}},
-        {"the sync fails after it took effect", false, Disk::Fault{Step::sync, 1, Failing::after}},
-        {"the queue is full", false, std::nullopt, 0},
+        {"degraded", true},
+        {"the write fails", false, {{Step::write, Failing::before}}},
+        {"the write fails halfway", false, {{Step::write, Failing::halfway}}},
+        {"the sync fails", false, {{Step::sync, Failing::before}}},
+        {"the sync fails after it took effect", false, {{Step::sync, Failing::after}}},
+        {"the queue is full", false, {}, 0},
+        {"the folder holds as much as it may", false, {}, 1'000, 1},
     };
     for (const Row& row : rows) {
         INFO(row.name);
         {
-            Door door({.degraded = row.degraded, .queue_max = row.queue_max});
-            if (row.fault) door.disk.fail_at(*row.fault);
+            Door door({.degraded = row.degraded, .queue_max = row.queue_max, .disk_bytes_max = row.disk_bytes_max});
+            if (row.fault) door.disk.at_step(row.fault->first, 1, {.failing = row.fault->second});
             for (int i = 0; i < 3; ++i) {
                 const json denied = door.review(recording("person-edits-image"));
                 CHECK(denied["allowed"] == false);
@@ -227,8 +234,11 @@ TEST_CASE("whatever is wrong with the log, denied is denied, exceptional is refu
             CHECK(door.metric(R"(fluxgate_audit_records_total{result="failed"})") == 3);
         }
         {
-            Door door({.policies = policies_with_action("Warn"), .degraded = row.degraded, .queue_max = row.queue_max});
-            if (row.fault) door.disk.fail_at(*row.fault);
+            Door door({.policies = policies_with_action("Warn"),
+                       .degraded = row.degraded,
+                       .queue_max = row.queue_max,
+                       .disk_bytes_max = row.disk_bytes_max});
+            if (row.fault) door.disk.at_step(row.fault->first, 1, {.failing = row.fault->second});
             for (int i = 0; i < 3; ++i) {
                 const json refused = door.review(update_review().dump());
                 CHECK(refused["allowed"] == false);
