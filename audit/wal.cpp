@@ -497,11 +497,8 @@ Result<void> read_wal(Disk& disk, std::uint64_t sequence, const UseFrame& use) {
     return {};
 }
 
-Result<WalTail> inspect_wal_tail(Disk& disk) {
-    const auto firsts = list_segments(disk);
-    if (!firsts) return tl::unexpected(firsts.error());
-    if (firsts->empty()) return WalTail{};
-    auto reader = SegmentReader::open(disk, firsts->back(), Disk::Access::read);
+Result<WalTail> inspect_wal_tail(Disk& disk, std::uint64_t first) {
+    auto reader = SegmentReader::open(disk, first, Disk::Access::read);
     if (!reader) return tl::unexpected(reader.error());
     for (;;) {
         const auto frame = reader->next();
@@ -512,7 +509,7 @@ Result<WalTail> inspect_wal_tail(Disk& disk) {
     auto tail = read_bytes(reader->file(), offset, static_cast<std::size_t>(reader->bytes() - std::min(reader->bytes(), offset)));
     if (!tail) return tl::unexpected(tail.error());
     tail->resize(tail->find_last_not_of('\0') + 1);
-    return WalTail{segment_path(firsts->back()), offset, tail->size(), last_of_later_batches(*tail, reader->next_sequence())};
+    return WalTail{segment_path(first), offset, tail->size(), last_of_later_batches(*tail, reader->next_sequence())};
 }
 
 }  // namespace fluxgate::audit

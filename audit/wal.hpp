@@ -117,14 +117,14 @@ private:
 using UseFrame = std::function<Result<void>(std::uint64_t sequence, std::string_view payload)>;
 Result<void> read_wal(Disk& disk, std::uint64_t sequence, const UseFrame& use);
 
-// What stands behind the last whole frame of the last segment, for who verifies: zeros (`bytes` is 0), or what a crash left, or damage.
+// What stands behind the last whole frame of a segment, for who verifies: zeros (`bytes` is 0), or what a crash left, or damage.
 struct WalTail {
-    std::string path{};  // of the segment; empty: there is none
+    std::string path{};
     std::uint64_t offset = 0;
     std::uint64_t bytes = 0;                     // up to the last that is not zero
     std::optional<std::uint64_t> later_batch{};  // a valid frame of a later batch is in it, so what is in front of it had been synced
 };
-// Takes no lock and changes nothing. Errors: io; contradictory: the segment's header is damaged.
-Result<WalTail> inspect_wal_tail(Disk& disk);
+// Of the segment that begins with record `first`. Takes no lock and changes nothing. Errors: io; contradictory: its header is damaged.
+Result<WalTail> inspect_wal_tail(Disk& disk, std::uint64_t first);
 
 }  // namespace fluxgate::audit

@@ -46,6 +46,7 @@ public:
         std::size_t queue_max = 1'000;
         std::uint64_t disk_bytes_max = 0;
         GrantUses* grant_uses = nullptr;
+        RepeatedDenials* repeated_denials = nullptr;
     };
     Door() : Door(Options()) {}
     explicit Door(Options options) : policies(options.policies) {
@@ -65,6 +66,7 @@ public:
                 },
             .on_misdirected = [this](const http::Request&, int status) { misdirected = status; },
             .grant_uses = options.grant_uses,
+            .repeated_denials = options.repeated_denials,
         });
         http::ServerOptions server_options;
         server_options.threads = 2;
@@ -231,7 +233,7 @@ TEST_CASE("whatever is wrong with the log, denied is denied, exceptional is refu
                 CHECK(door.review(recording("flux-applies"))["allowed"] == true);
             }
             CHECK(door.without_record == 3);
-            CHECK(door.metric(R"(fluxgate_audit_records_total{result="failed"})") == 3);
+            CHECK(door.metric(R"(fluxgate_audit_records_total{result="failed"})") == 6);  // what Flux changed too
         }
         {
             Door door({.policies = policies_with_action("Warn"),
@@ -248,6 +250,69 @@ TEST_CASE("whatever is wrong with the log, denied is denied, exceptional is refu
             CHECK(door.review(recording("flux-bad-deployment"))["allowed"] == true);
         }
     }
+}
+
+TEST_CASE("a client that loops leaves its first denial and a count, and each answer names the first") {
+    RepeatedDenials repeated_denials;
+    Door door({.repeated_denials = &repeated_denials});
+    const auto ask = [&](int number) {
+        json review = json::parse(recording("person-edits-image"));
+        review["request"]["uid"] = "uid-" + std::to_string(number);
+        const json response = door.review(review.dump());
+        CHECK(response["uid"] == "uid-" + std::to_string(number));
+        CHECK(response["allowed"] == false);
+        return response;
+    };
+    const json first = ask(0);
+    CHECK(first["auditAnnotations"]["record-id"] == "uid-0");
+    CHECK_FALSE(first["auditAnnotations"].contains("record-repeated"));
+    for (int number = 1; number <= 5; ++number) {
+        const json repeat = ask(number);
+        CHECK(repeat["auditAnnotations"]["record-id"] == "uid-0");
+        CHECK(repeat["auditAnnotations"]["record-repeated"] == "true");
+        CHECK(std::string(repeat["status"]["message"]).find("(repeated and counted, record uid-0)") != std::string::npos);
+    }
+    CHECK(door.log->next_sequence() == 2);
+    CHECK(door.metric("fluxgate_admission_repeated_total") == 5);
+    const auto counted = repeated_denials.flush_all(kNow);
+    REQUIRE(counted.size() == 1);
+    CHECK(counted[0].counters == std::vector<std::pair<std::string, std::uint64_t>>{{"count", 5}});
+
+    // After the window it is a record again.
+    CHECK(ask(6)["auditAnnotations"]["record-id"] == "uid-6");
+    door.clock.set(kNow + 60s);
+    CHECK(ask(7)["auditAnnotations"]["record-id"] == "uid-7");
+    CHECK(door.log->next_sequence() == 4);
+}
+
+TEST_CASE("a denial is written itself while the first one is not durable") {
+    RepeatedDenials repeated_denials;
+    Door door({.repeated_denials = &repeated_denials});
+    door.disk.hold_syncs_at(&door.gate);
+    json review = json::parse(recording("person-edits-image"));
+    review["request"]["uid"] = "uid-0";
+    std::thread first([&door, body = review.dump()] { CHECK(door.review(body)["auditAnnotations"]["record-id"] == "uid-0"); });
+    door.gate.wait_for_someone();
+    review["request"]["uid"] = "uid-1";
+    const json second = door.review(review.dump(), "?timeout=200ms");
+    CHECK(second["allowed"] == false);
+    CHECK_FALSE(second["auditAnnotations"].contains("record-id"));
+    door.gate.open();
+    first.join();
+    CHECK(door.log->wait_for_durable_beyond(1, std::chrono::steady_clock::now() + 20s));
+    CHECK(repeated_denials.flush_all(kNow).empty());
+}
+
+TEST_CASE("a denial whose record failed is no first one") {
+    RepeatedDenials repeated_denials;
+    Door door({.repeated_denials = &repeated_denials});
+    door.disk.fail_at({Step::sync});
+    for (int i = 0; i < 2; ++i) {
+        const json response = door.review(recording("person-edits-image"));
+        CHECK(response["allowed"] == false);
+        CHECK_FALSE(response["auditAnnotations"].contains("record-id"));
+    }
+    CHECK(repeated_denials.flush_all(kNow).empty());
 }
 
 TEST_CASE("without a policy set nothing is allowed") {
