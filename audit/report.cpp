@@ -164,14 +164,19 @@ private:
 
     std::vector<std::string> attention() const {
         std::vector<std::string> list;
-        if (options_.basis.origin.empty())
+        const ReportBasis& basis = options_.basis;
+        if (basis.origin.empty()) {
             list.push_back("There is no signed checkpoint: nothing in this report can be proven (question 13).");
-        else if (!options_.basis.signature_checked)
-            list.push_back("The signature of the checkpoint was not checked (question 13).");
-        else if (!options_.basis.key_given)
+        } else if (!basis.verified) {
+            list.push_back("The log was not verified for this report (question 13).");
+        } else if (basis.errors > 0) {
+            list.push_back(fmt::format("THE LOG IS NOT WHAT WAS SIGNED, OR NOT WHOLE: the verification found {} (question 13).",
+                                       counted(basis.errors, "error", "errors")));
+        } else if (!basis.key_given) {
             list.push_back(
-                "The checkpoint was checked with the key that lies beside the log. Who could replace the log could replace that key: "
-                "give the key you were handed with --key (question 13).");
+                "The log was verified with the key that lies beside it. Who could replace the log could replace that key: give the key that "
+                "you were handed with --key (question 13).");
+        }
         if (!silences_.empty()) {
             list.push_back(fmt::format("{}, {} in all, in which no replica showed that it was guarding (question 7).",
                                        counted(silences_.size(), "interval", "intervals"), spoken(total(silences_))));
@@ -716,19 +721,21 @@ private:
         if (basis.origin.empty()) {
             answer.sentence = "There is no signed checkpoint in this folder, so nothing can be said.";
         } else {
-            answer.sentence = fmt::format(
-                "This report rests on the checkpoint of {} over {}, {}. It was read from the records as they are; run `fluxgate audit "
-                "verify` to recompute the root from all of them.",
-                basis.origin, counted(basis.size, "record", "records"),
-                basis.signature_checked ? "whose signature was checked" : "whose signature was not checked");
-            answer.figures = {
-                {"records under the checkpoint", grouped(basis.size)},
-                {"records of the period not yet under it", grouped(facts_.without_index)},
-                {"signature",
-                 basis.signature_checked ? (basis.key_given ? "checked with the key given" : "checked with the key beside the log")
-                                         : "not checked",
-                 basis.signature_checked ? (basis.key_given ? Tone::good : Tone::warning) : Tone::bad},
-                {"key id", or_dash(basis.key_id)}};
+            answer.sentence = integrity_sentence();
+            answer.figures = {{"records under the checkpoint", grouped(basis.size)},
+                              {"records of the period not yet under it", grouped(facts_.without_index)},
+                              {"errors found", basis.verified ? grouped(basis.errors) : "not verified",
+                               !basis.verified || basis.errors > 0 ? Tone::bad : Tone::good},
+                              {"verifier key", basis.key_given ? "the one that was given" : "the one beside the log",
+                               basis.key_given ? Tone::good : Tone::warning},
+                              {"key id", or_dash(basis.key_id)}};
+            if (!basis.findings.empty()) {
+                Table found{.title = "What the verification found", .columns = {text("finding")}};
+                for (const std::string& finding : basis.findings) found.rows.push_back({finding});
+                found.more = basis.errors > found.rows.size() ? basis.errors - found.rows.size() : 0;
+                if (found.more > 0) found.command = fmt::format("fluxgate audit verify --audit {}", options_.folder);
+                answer.tables.push_back(std::move(found));
+            }
             answer.tables.push_back({.title = "The checkpoint",
                                      .columns = {text("field"), text("value")},
                                      .rows = {{"origin", basis.origin},
@@ -742,6 +749,20 @@ private:
             {"Whether others saw the same log", "no witness signs this checkpoint, and no copy in write-once storage was compared",
              "keep checkpoints you were given: `fluxgate audit verify` with an older one shows that nothing before it changed"});
         return answer;
+    }
+
+    std::string integrity_sentence() const {
+        const ReportBasis& basis = options_.basis;
+        const std::string checkpoint =
+            fmt::format("This report rests on the checkpoint of {} over {}.", basis.origin, counted(basis.size, "record", "records"));
+        if (!basis.verified) return checkpoint + " The log was not verified: `fluxgate audit verify` does it.";
+        if (basis.errors > 0) {
+            return checkpoint + fmt::format(" The log is not what was signed, or not whole: the verification found {}.",
+                                            counted(basis.errors, "error", "errors"));
+        }
+        return checkpoint +
+               " For this report the root was recomputed over all of them, and it is the one that was signed: since then none was changed, "
+               "removed or put in between.";
     }
 
     Answer provable() const {

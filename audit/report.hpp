@@ -27,7 +27,10 @@ struct ReportBasis {
     std::string key_id{};    // eight hexadecimal digits
     std::string key{};       // the verifier key as text
     bool key_given = false;  // by who asks for the report, so not only found beside the log
-    bool signature_checked = false;
+    // The whole log was verified: signature, tree, every entry. Otherwise `errors` says nothing.
+    bool verified = false;
+    std::uint64_t errors = 0;
+    std::vector<std::string> findings{};  // the first errors
     std::uint64_t minimum_index = 0;  // entries below were pruned
 
     friend bool operator==(const ReportBasis&, const ReportBasis&) = default;

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "audit/record_reading.hpp"
+
 namespace fluxgate::audit {
 
 namespace {
@@ -15,37 +17,6 @@ using std::chrono::seconds;
 // Between the end of a heartbeat's interval and the begin of the next one lies what it takes to write.
 constexpr seconds kTouch{2};
 constexpr std::size_t kSpansMax = 20'000;
-
-std::uint64_t counter_of(const Record& record, std::string_view name) {
-    for (const auto& [key, value] : record.counters) {
-        if (key == name) return value;
-    }
-    return 0;
-}
-
-std::string fact_of(const Record& record, std::string_view name) {
-    for (const auto& [key, value] : record.facts) {
-        if (key == name) return value;
-    }
-    return {};
-}
-
-bool by_escape(const Record& record) {
-    return std::any_of(record.violations.begin(), record.violations.end(),
-                       [](const RecordedViolation& violation) { return violation.policy == "fluxgate" && violation.rule == "escape"; });
-}
-
-// A repeat has neither decision nor class; only denials fold.
-bool is_denial(const Record& record) { return record.event == "denial-repeated" || record.decision == "denied"; }
-
-std::string object_of(const Record& record) {
-    std::string text = record.namespace_name.empty() ? "" : record.namespace_name + "/";
-    text += record.resource.empty() ? record.kind : record.resource;
-    if (!record.group.empty()) text += "." + record.group;
-    if (!record.sub_resource.empty()) text += "/" + record.sub_resource;
-    if (!record.name.empty()) text += " " + record.name;
-    return text;
-}
 
 std::string words_of(const Record& record) {
     std::string text;
@@ -80,7 +51,7 @@ public:
         follow_replica();
         follow_policy_set();
         if (!record.event.empty()) add_event();
-        if (inside_ && (record.event.empty() || record.event == "denial-repeated")) add_write();
+        if (inside_ && (record.event.empty() || is_repeat(record))) add_write();
     }
 
     ReportFacts finish() {
@@ -293,7 +264,7 @@ private:
     void add_write() {
         const Record& record = *record_;
         const bool denied = is_denial(record);
-        const std::uint64_t times = record.event == "denial-repeated" ? std::max<std::uint64_t>(1, counter_of(record, "count")) : 1;
+        const std::uint64_t times = requests_of(record);
         const Tally::Event event{*stored_, record.replica, record.time, denied, times};
         const std::string object = object_of(record);
 
@@ -322,8 +293,8 @@ private:
         }
         if (!record.write_class.empty()) facts_.namespaces.add({record.write_class, record.namespace_name}, event);
         // The first denial said which class it was; of a repeat, the rule tells.
-        const bool past_git = record.write_class == "exceptional" || by_escape(record);
-        if (past_git || (record.write_class.empty() && record.event == "denial-repeated" && !is_workload_repeat())) {
+        const bool past_git = record.write_class == "exceptional" || is_escape(record);
+        if (past_git || (record.write_class.empty() && is_repeat(record) && !is_workload_repeat())) {
             add_attempt(event, object);
         } else {
             add_other(event);
@@ -342,7 +313,7 @@ private:
         const auto column = static_cast<std::size_t>((record.time - options_.from) / facts_.column);
         if (event.denied) {
             facts_.stopped += event.times;
-            if (record.event == "denial-repeated") facts_.repeated += event.times;
+            if (is_repeat(record)) facts_.repeated += event.times;
             facts_.stopped_over_time[column] += event.times;
             cite(facts_.stopped_citations, *stored_, record.replica);
             return;
