@@ -22,9 +22,7 @@ void put(ordered_json& json, const char* key, const std::string& text) {
 
 std::string line_of(const ordered_json& json) { return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace); }
 
-std::int64_t milliseconds_of(WallTime time) {
-    return std::chrono::floor<std::chrono::milliseconds>(time).time_since_epoch().count();
-}
+std::int64_t milliseconds_of(WallTime time) { return std::chrono::floor<std::chrono::milliseconds>(time).time_since_epoch().count(); }
 
 // What a request did besides what the schemas have words for.
 ordered_json ours(const StoredRecord& stored, const Record& record) {
@@ -45,10 +43,12 @@ ordered_json ours(const StoredRecord& stored, const Record& record) {
     if (record.dry_run) json["dryRun"] = true;
     if (record.learned) json["learned"] = true;
     for (const RecordedViolation& violation : record.violations) {
-        json["violations"].push_back({{"policy", violation.policy}, {"rule", violation.rule}, {"path", violation.path}, {"action", violation.action}});
+        json["violations"].push_back(
+            {{"policy", violation.policy}, {"rule", violation.rule}, {"path", violation.path}, {"action", violation.action}});
     }
     for (const RecordedGrant& grant : record.grants) {
-        json["grants"].push_back({{"name", grant.name}, {"ticket", grant.ticket}, {"approvedBy", grant.approved_by}, {"vouchedBy", grant.vouched_by}});
+        json["grants"].push_back(
+            {{"name", grant.name}, {"ticket", grant.ticket}, {"approvedBy", grant.approved_by}, {"vouchedBy", grant.vouched_by}});
     }
     if (!record.compliance.empty()) json["compliance"] = record.compliance;
     for (const auto& [name, value] : record.facts) json["facts"][name] = value;

@@ -174,7 +174,8 @@ private:
                                        counted(basis.errors, "error", "errors")));
         } else if (!basis.key_given) {
             list.push_back(
-                "The log was verified with the key that lies beside it. Who could replace the log could replace that key: give the key that "
+                "The log was verified with the key that lies beside it. Who could replace the log could replace that key: give the key "
+                "that "
                 "you were handed with --key (question 13).");
         }
         if (!silences_.empty()) {

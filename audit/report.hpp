@@ -31,7 +31,7 @@ struct ReportBasis {
     bool verified = false;
     std::uint64_t errors = 0;
     std::vector<std::string> findings{};  // the first errors
-    std::uint64_t minimum_index = 0;  // entries below were pruned
+    std::uint64_t minimum_index = 0;      // entries below were pruned
 
     friend bool operator==(const ReportBasis&, const ReportBasis&) = default;
 };

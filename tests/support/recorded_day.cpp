@@ -69,7 +69,13 @@ private:
     static bool nobody_at(WallTime time) { return time >= at(13, 21, 50) && time < at(13, 25, 30); }
 
     Record base(WallTime time) {
-        return {.id = uid(), .time = time, .policy_set = set_at(time), .cluster = "prod-we-1", .replica = replica_at(time)};
+        Record record;
+        record.id = uid();
+        record.time = time;
+        record.policy_set = set_at(time);
+        record.cluster = "prod-we-1";
+        record.replica = replica_at(time);
+        return record;
     }
     Record& event(WallTime time, std::string name, const char* replica) {
         Record record = base(time);
@@ -130,9 +136,19 @@ private:
                 const std::uint64_t denied = busy / 100 + below(3);
                 event(time, "heartbeat", kReplicas[i]).facts = {{"since", format_rfc3339(since)}};
                 if (nobody_at(time)) continue;
-                records_.back().counters = {{"seen", routine + denied + 8}, {"routineAllowed", routine}, {"routineDenied", 0}, {"exceptionalAllowed", below(2)},
-                                            {"exceptionalDenied", denied}, {"unguardedAllowed", 7}, {"unguardedDenied", 1}, {"dryRun", 3}, {"errors", 0},
-                                            {"repeated", 0}, {"unrecorded", 0}, {"recorded", 7}, {"uptimeSeconds", 60}};
+                records_.back().counters = {{"seen", routine + denied + 8},
+                                            {"routineAllowed", routine},
+                                            {"routineDenied", 0},
+                                            {"exceptionalAllowed", below(2)},
+                                            {"exceptionalDenied", denied},
+                                            {"unguardedAllowed", 7},
+                                            {"unguardedDenied", 1},
+                                            {"dryRun", 3},
+                                            {"errors", 0},
+                                            {"repeated", 0},
+                                            {"unrecorded", 0},
+                                            {"recorded", 7},
+                                            {"uptimeSeconds", 60}};
                 since = time;
             }
         }
@@ -141,12 +157,15 @@ private:
         event(at(13, 25, 30), "started", kReplicas[0]).facts = {{"version", "0.1.0"}};
         event(at(13, 27, 10), "started", kReplicas[1]).facts = {{"version", "0.1.0"}};
         Record& gap = event(at(13, 27, 12), "gap", kReplicas[1]);
-        gap.facts = {{"reason", "the node of fluxgate-1 was lost"}, {"from", format_rfc3339(at(13, 20, 30))}, {"to", format_rfc3339(at(13, 27, 10))}};
+        gap.facts = {{"reason", "the node of fluxgate-1 was lost"},
+                     {"from", format_rfc3339(at(13, 20, 30))},
+                     {"to", format_rfc3339(at(13, 27, 10))}};
         gap.counters = {{"records", 3}};
         event(at(3, 0), "retention-applied", kReplicas[0]).facts = {{"reason", "13 months are kept"}};
         event(at(5, 30), "certificate-loaded", kReplicas[0]).facts = {{"subject", "CN=fluxgate.fluxgate-system.svc"},
                                                                       {"notAfter", "2027-02-18T05:30:00Z"}};
-        event(at(16, 0), "signing-key-changed", kReplicas[0]).facts = {{"from", "fluxgate/prod-we-1/1+0f2c3d4e"}, {"to", "fluxgate/prod-we-1/1+9a8b7c6d"}};
+        event(at(16, 0), "signing-key-changed", kReplicas[0]).facts = {{"from", "fluxgate/prod-we-1/1+0f2c3d4e"},
+                                                                       {"to", "fluxgate/prod-we-1/1+9a8b7c6d"}};
     }
 
     void policies() {
@@ -170,7 +189,8 @@ private:
     void flux() {
         constexpr std::array apps{"web", "cart", "checkout", "search", "mail", "ledger", "report", "gateway", "stock", "prices"};
         std::array<std::string, 40> revisions{};
-        for (std::size_t i = 0; i < revisions.size(); ++i) revisions[i] = sha256_hex(fmt::format("commit {} {}", options_.seed, i)).substr(0, 12);
+        for (std::size_t i = 0; i < revisions.size(); ++i)
+            revisions[i] = sha256_hex(fmt::format("commit {} {}", options_.seed, i)).substr(0, 12);
         for (std::size_t i = 0; i < options_.changes; ++i) {
             const WallTime time = working_time();
             Record& record = write(time, "system:serviceaccount:flux-system:kustomize-controller", "allowed", "routine");
@@ -222,7 +242,8 @@ private:
 
     void impersonation() {
         for (int i = 0; i < 40; ++i) {
-            Record& record = write(at(10, 0) + seconds(below(900)), "system:serviceaccount:flux-system:kustomize-controller", "denied", "exceptional");
+            Record& record =
+                write(at(10, 0) + seconds(below(900)), "system:serviceaccount:flux-system:kustomize-controller", "denied", "exceptional");
             record.assurance = "none";
             record.field_manager = "kustomize-controller";
             violate(record, "production", "only-git", ".");
@@ -236,7 +257,8 @@ private:
 
     void break_glass() {
         for (int i = 0; i < 14; ++i) {
-            Record& record = write(at(2, 12) + seconds(static_cast<std::int64_t>(below(6'600))), "alice@example.com", "allowed", "exceptional");
+            Record& record =
+                write(at(2, 12) + seconds(static_cast<std::int64_t>(below(6'600))), "alice@example.com", "allowed", "exceptional");
             record.field_manager = "kubectl";
             record.sub_resource = below(2) == 0 ? "scale" : "";
             record.grants = {{"inc-4711", "sha256:" + sha256_hex("inc-4711"), "INC-4711", "bob@example.com", "bob@example.com"}};
@@ -255,8 +277,8 @@ private:
             record.field_manager = "flux-client-side-apply";
         }
         for (int i = 0; i < 60; ++i) {
-            Record& record = write(at(9, 5) + seconds(static_cast<std::int64_t>(below(28'000))), "system:serviceaccount:monitoring:operator", "allowed",
-                                   "exceptional");
+            Record& record = write(at(9, 5) + seconds(static_cast<std::int64_t>(below(28'000))),
+                                   "system:serviceaccount:monitoring:operator", "allowed", "exceptional");
             record.namespace_name = "staging";
             record.learned = true;
             violate(record, "staging", "only-git", ".metadata.annotations");
@@ -290,8 +312,11 @@ private:
 
     void oddities() {
         // Names are what a client sends.
-        for (const char* name : {"<script>document.title='owned'</script>", "\"onmouseover=\"alert(1)", "mallory\xe2\x80\xae" "moc.elpmaxe@ecila",
-                                 "</style></title><img src=x onerror=alert(1)>", "\xf0\x9f\xa6\x84@example.com", "``${7*7}``{{7*7}}", "=HYPERLINK(\"x\")"}) {
+        for (const char* name :
+             {"<script>document.title='owned'</script>", "\"onmouseover=\"alert(1)",
+              "mallory\xe2\x80\xae"
+              "moc.elpmaxe@ecila",
+              "</style></title><img src=x onerror=alert(1)>", "\xf0\x9f\xa6\x84@example.com", "``${7*7}``{{7*7}}", "=HYPERLINK(\"x\")"}) {
             for (int i = 0; i < 60; ++i) {
                 Record& record = write(working_time(), name, "denied", "exceptional");
                 record.name = name;

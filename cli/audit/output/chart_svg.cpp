@@ -34,7 +34,8 @@ std::uint64_t grid_step(std::uint64_t most) {
 }
 
 std::string opening(const Chart& chart, int height) {
-    return fmt::format("<svg role=\"img\" aria-label=\"{}\" width=\"100%\" height=\"{}\">", html_text(chart.title + ": " + chart.says), height);
+    return fmt::format("<svg role=\"img\" aria-label=\"{}\" width=\"100%\" height=\"{}\">", html_text(chart.title + ": " + chart.says),
+                       height);
 }
 
 // Five times along the width; the second and the fourth give way on narrow screens. A day is told in hours.
@@ -46,7 +47,8 @@ std::string time_axis(WallTime from, WallTime to, int y) {
         const std::string label = hours ? time.substr(5, 11) : time.substr(0, 10);
         const char* anchor = i == 0 ? "" : i == 4 ? " end" : " middle";
         svg += fmt::format("<line class=\"base\" x1=\"{0}%\" x2=\"{0}%\" y1=\"{1}\" y2=\"{2}\"/>", i * 25, y, y + 5);
-        svg += fmt::format("<text class=\"axis{}{}\" x=\"{}%\" y=\"{}\">{}</text>", anchor, i % 2 == 1 ? " minor" : "", i * 25, y + 18, label);
+        svg +=
+            fmt::format("<text class=\"axis{}{}\" x=\"{}%\" y=\"{}\">{}</text>", anchor, i % 2 == 1 ? " minor" : "", i * 25, y + 18, label);
     }
     return svg;
 }
@@ -70,10 +72,11 @@ std::string columns(const Chart& chart, WallTime from, WallTime to) {
         for (std::size_t s = 0; s < chart.series.size(); ++s) {
             const std::uint64_t value = chart.values[i][s];
             if (value == 0) continue;
-            svg += fmt::format("<rect class=\"{}\" x=\"{:.3f}%\" width=\"{:.3f}%\" y=\"{:.1f}\" height=\"{:.1f}\"><title>{}: {} {}</title></rect>",
-                               fill_class(chart.series[s].tone), width * static_cast<double>(i) + width * 0.1, width * 0.8, y_of(below + value),
-                               std::max(1.0, y_of(below) - y_of(below + value)), html_text(chart.categories[i]), audit::grouped(value),
-                               html_text(chart.series[s].name));
+            svg += fmt::format(
+                "<rect class=\"{}\" x=\"{:.3f}%\" width=\"{:.3f}%\" y=\"{:.1f}\" height=\"{:.1f}\"><title>{}: {} {}</title></rect>",
+                fill_class(chart.series[s].tone), width * static_cast<double>(i) + width * 0.1, width * 0.8, y_of(below + value),
+                std::max(1.0, y_of(below) - y_of(below + value)), html_text(chart.categories[i]), audit::grouped(value),
+                html_text(chart.series[s].name));
             below += value;
         }
     }
@@ -106,8 +109,8 @@ std::string bars(const Chart& chart) {
             const std::uint64_t value = chart.values[i][s];
             if (value == 0) continue;
             const double width = std::max(0.3, static_cast<double>(value) / most * kWidest);
-            svg += fmt::format("<rect class=\"{}\" x=\"{:.2f}%\" width=\"{:.2f}%\" y=\"{}\" height=\"14\"/>", fill_class(chart.series[s].tone), x, width,
-                               y + 17);
+            svg += fmt::format("<rect class=\"{}\" x=\"{:.2f}%\" width=\"{:.2f}%\" y=\"{}\" height=\"14\"/>",
+                               fill_class(chart.series[s].tone), x, width, y + 17);
             x += width;
             numbers += (numbers.empty() ? "" : " + ") + audit::grouped(value);
         }
@@ -133,9 +136,10 @@ std::string lanes(const Chart& chart, WallTime from, WallTime to) {
             if ((tone == audit::Tone::bad) != urgent) continue;
             const double x = static_cast<double>((span.from - from).count()) / whole * 100;
             const double width = std::max(urgent ? 0.35 : 0.05, static_cast<double>((span.to - span.from).count()) / whole * 100);
-            svg += fmt::format("<rect class=\"{}\" x=\"{:.3f}%\" width=\"{:.3f}%\" y=\"{}\" height=\"18\"><title>{}, {} to {}</title></rect>",
-                               fill_class(tone), std::min(x, 99.65), width, static_cast<int>(span.lane) * kRow + 18, html_text(span.text),
-                               audit::spoken(span.from), audit::spoken(span.to));
+            svg +=
+                fmt::format("<rect class=\"{}\" x=\"{:.3f}%\" width=\"{:.3f}%\" y=\"{}\" height=\"18\"><title>{}, {} to {}</title></rect>",
+                            fill_class(tone), std::min(x, 99.65), width, static_cast<int>(span.lane) * kRow + 18, html_text(span.text),
+                            audit::spoken(span.from), audit::spoken(span.to));
         }
     }
     return svg + time_axis(from, to, bottom) + "</svg>";

@@ -12,8 +12,8 @@ audit::Table chart_table(const Chart& chart) {
         table.columns = {{"lane"}, {"what"}, {"from"}, {"to"}};
         for (const Chart::Span& span : chart.spans) {
             const std::string& series = chart.series[span.series].name;
-            table.rows.push_back({chart.categories[span.lane], span.text == series ? series : series + ": " + span.text, audit::spoken(span.from),
-                                  audit::spoken(span.to)});
+            table.rows.push_back({chart.categories[span.lane], span.text == series ? series : series + ": " + span.text,
+                                  audit::spoken(span.from), audit::spoken(span.to)});
         }
         return table;
     }

@@ -95,15 +95,17 @@ private:
         const std::string_view style = embedded::report_style().front().text;
         // The page header on paper. Only digits of times come into it.
         const std::string print_style = fmt::format(
-            "@page {{ @top-left {{ content: \"Fluxgate evidence report\"; font: 8pt sans-serif; color: #55606f; }} @top-right {{ content: \"{}\"; "
+            "@page {{ @top-left {{ content: \"Fluxgate evidence report\"; font: 8pt sans-serif; color: #55606f; }} @top-right {{ content: "
+            "\"{}\"; "
             "font: 8pt sans-serif; color: #55606f; }} }}",
             period());
         out_ << "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
              << "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src " << csp_hash(style) << " "
              << csp_hash(print_style) << "; base-uri 'none'; form-action 'none'\">\n"
-             << "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"referrer\" content=\"no-referrer\">\n"
-             << "<meta name=\"generator\" content=\"fluxgate " FLUXGATE_VERSION "\">\n<title>Evidence report, " << html_text(clusters()) << ", "
-             << html_text(period()) << "</title>\n<style>" << style << "</style>\n<style>" << print_style << "</style>\n</head>\n";
+             << "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"referrer\" "
+                "content=\"no-referrer\">\n"
+             << "<meta name=\"generator\" content=\"fluxgate " FLUXGATE_VERSION "\">\n<title>Evidence report, " << html_text(clusters())
+             << ", " << html_text(period()) << "</title>\n<style>" << style << "</style>\n<style>" << print_style << "</style>\n</head>\n";
     }
 
     void summary() {
@@ -139,7 +141,7 @@ private:
         row("over", audit::grouped(basis.size) + " records");
         row("root", basis.root);
         row("key id", basis.key_id);
-        row("verified", !basis.verified      ? "no"
+        row("verified", !basis.verified    ? "no"
                         : basis.errors > 0 ? audit::grouped(basis.errors) + " errors: see question 13"
                         : basis.key_given  ? "yes, all records, with the key that was given"
                                            : "yes, all records, with the key that lies beside the log");
@@ -147,18 +149,20 @@ private:
     }
 
     void contents() {
-        out_ << "<nav class=\"contents\" aria-labelledby=\"contents\">\n<h2 id=\"contents\">Contents</h2>\n<p><a href=\"#controls\">Controls and their "
+        out_ << "<nav class=\"contents\" aria-labelledby=\"contents\">\n<h2 id=\"contents\">Contents</h2>\n<p><a "
+                "href=\"#controls\">Controls and their "
                 "evidence</a> · <a href=\"#check\">How to check this report</a></p>\n<ol>\n";
         for (const Answer& answer : report_.answers) {
-            out_ << fmt::format("<li><span class=\"number\">{0}</span><a href=\"#q{0}\">{1}</a>{2}</li>\n", answer.number, html_text(answer.title),
-                                badge(answer.standing));
+            out_ << fmt::format("<li><span class=\"number\">{0}</span><a href=\"#q{0}\">{1}</a>{2}</li>\n", answer.number,
+                                html_text(answer.title), badge(answer.standing));
         }
         out_ << "</ol>\n</nav>\n";
     }
 
     void controls() {
         out_ << "<section class=\"controls\" aria-labelledby=\"controls\">\n<h2 id=\"controls\">Controls and their evidence</h2>\n"
-                "<p>Which answers are evidence for which control. What a control asks for is put in our words; the standard's text counts, and whether a "
+                "<p>Which answers are evidence for which control. What a control asks for is put in our words; the standard's text counts, "
+                "and whether a "
                 "control is met is the auditor's judgement.</p>\n";
         std::string standard;
         for (const audit::Control& control : report_.controls) {
@@ -167,7 +171,8 @@ private:
                 standard = control.standard;
                 out_ << "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"" << html_text(standard) << "\"><table><caption>"
                      << html_text(standard)
-                     << "</caption><thead><tr><th scope=\"col\">control</th><th scope=\"col\">asks that</th><th scope=\"col\">evidence</th></tr></thead><tbody>\n";
+                     << "</caption><thead><tr><th scope=\"col\">control</th><th scope=\"col\">asks that</th><th "
+                        "scope=\"col\">evidence</th></tr></thead><tbody>\n";
             }
             out_ << "<tr><th scope=\"row\">" << html_text(control.id) << "</th><td>" << html_text(control.asks) << "</td><td><ul>";
             for (const unsigned number : control.questions) {
@@ -182,8 +187,8 @@ private:
     }
 
     void write_answer(const Answer& answer) {
-        out_ << fmt::format("<section class=\"answer\" aria-labelledby=\"q{0}\">\n<header><h3 id=\"q{0}\">{0}. {1}</h3>{2}</header>\n", answer.number,
-                            html_text(answer.title), badge(answer.standing));
+        out_ << fmt::format("<section class=\"answer\" aria-labelledby=\"q{0}\">\n<header><h3 id=\"q{0}\">{0}. {1}</h3>{2}</header>\n",
+                            answer.number, html_text(answer.title), badge(answer.standing));
         out_ << "<p class=\"question\">" << html_text(answer.question) << "</p>\n<p class=\"says\">" << prose(answer.sentence) << "</p>\n";
         figures(answer.figures);
         for (const Chart& one : answer.charts) chart(one);
@@ -191,8 +196,8 @@ private:
         if (!answer.not_recorded.empty()) {
             out_ << "<div class=\"missing\"><h4>Not recorded here</h4>\n";
             for (const audit::NotRecorded& missing : answer.not_recorded) {
-                out_ << "<p><strong>" << html_text(missing.what) << ":</strong> " << prose(missing.why) << ". Where to look: " << prose(missing.remedy)
-                     << ".</p>\n";
+                out_ << "<p><strong>" << html_text(missing.what) << ":</strong> " << prose(missing.why)
+                     << ". Where to look: " << prose(missing.remedy) << ".</p>\n";
             }
             out_ << "</div>\n";
         }
@@ -205,13 +210,15 @@ private:
         if (citations.count > 0) {
             out_ << "Rests on records ";
             for (std::size_t i = 0; i < citations.records.size(); ++i) out_ << (i == 0 ? "" : ", ") << html_text(citations.records[i]);
-            if (citations.count > citations.records.size()) out_ << " and " << audit::grouped(citations.count - citations.records.size()) << " more";
+            if (citations.count > citations.records.size())
+                out_ << " and " << audit::grouped(citations.count - citations.records.size()) << " more";
         } else {
             out_ << "Rests on all " << audit::grouped(report_.records) << " records of the period";
         }
         if (!report_.basis.origin.empty()) {
-            out_ << ", under the checkpoint of <bdi>" << html_text(report_.basis.origin) << "</bdi> over " << audit::grouped(report_.basis.size)
-                 << " records, root <bdi>" << html_text(report_.basis.root.substr(0, 12)) << "…</bdi>";
+            out_ << ", under the checkpoint of <bdi>" << html_text(report_.basis.origin) << "</bdi> over "
+                 << audit::grouped(report_.basis.size) << " records, root <bdi>" << html_text(report_.basis.root.substr(0, 12))
+                 << "…</bdi>";
         }
         out_ << ".</p>\n";
     }
@@ -220,14 +227,15 @@ private:
         if (list.empty()) return;
         out_ << "<dl class=\"figures\">\n";
         for (const Figure& figure : list) {
-            out_ << "<div class=\"" << tone_class(figure.tone) << "\"><dt>" << html_text(figure.label) << "</dt><dd><bdi>" << html_text(figure.value)
-                 << "</bdi></dd></div>\n";
+            out_ << "<div class=\"" << tone_class(figure.tone) << "\"><dt>" << html_text(figure.label) << "</dt><dd><bdi>"
+                 << html_text(figure.value) << "</bdi></dd></div>\n";
         }
         out_ << "</dl>\n";
     }
 
     void chart(const Chart& chart) {
-        out_ << "<figure>\n<figcaption>" << html_text(chart.title) << "<p>" << html_text(chart.says) << "</p></figcaption>\n<ul class=\"legend\">";
+        out_ << "<figure>\n<figcaption>" << html_text(chart.title) << "<p>" << html_text(chart.says)
+             << "</p></figcaption>\n<ul class=\"legend\">";
         for (const Chart::Series& series : chart.series)
             out_ << "<li><i class=\"" << fill_class(series.tone) << "\"></i>" << html_text(series.name) << "</li>";
         out_ << "</ul>\n" << chart_svg(chart, report_.from, report_.to);
@@ -269,13 +277,17 @@ private:
 
     void how_to_check() {
         out_ << "<footer aria-labelledby=\"check\">\n<h2 id=\"check\">How to check this report</h2>\n"
-                "<p>This page needs no network and runs no program. Record numbers are indexes in the log. You need the log's folder and, from somebody you "
+                "<p>This page needs no network and runs no program. Record numbers are indexes in the log. You need the log's folder and, "
+                "from somebody you "
                 "trust, its verifier key; you do not have to trust the machine the log was kept on.</p>\n<ul>\n"
-                "<li><code>fluxgate audit verify --audit DIR --key VKEY</code> recomputes the root over all records and compares it with the signed checkpoint.</li>\n"
-                "<li><code>fluxgate audit prove --audit DIR INDEX</code> writes a proof for one record that stock tools for the format check too.</li>\n"
+                "<li><code>fluxgate audit verify --audit DIR --key VKEY</code> recomputes the root over all records and compares it with "
+                "the signed checkpoint.</li>\n"
+                "<li><code>fluxgate audit prove --audit DIR INDEX</code> writes a proof for one record that stock tools for the format "
+                "check too.</li>\n"
                 "<li><code>fluxgate audit query --audit DIR</code> shows the records behind a number.</li>\n"
                 "<li>The log is in the C2SP tlog-tiles format, so independent verifiers read it as it is.</li>\n</ul>\n"
-                "<p>A name in this report is what a request carried. Characters that would not be seen are written out, such as \\u202e.</p>\n</footer>\n";
+                "<p>A name in this report is what a request carried. Characters that would not be seen are written out, such as "
+                "\\u202e.</p>\n</footer>\n";
     }
 
     const Report& report_;

@@ -47,14 +47,9 @@ ordered_json json_of(const audit::Answer& answer) {
 
 ordered_json json_of(const audit::ReportBasis& basis) {
     if (basis.origin.empty()) return nullptr;
-    ordered_json json{{"origin", basis.origin},
-                      {"size", basis.size},
-                      {"root", basis.root},
-                      {"keyId", basis.key_id},
-                      {"key", basis.key},
-                      {"keyGiven", basis.key_given},
-                      {"verified", basis.verified},
-                      {"minimumIndex", basis.minimum_index}};
+    ordered_json json{
+        {"origin", basis.origin}, {"size", basis.size},          {"root", basis.root},         {"keyId", basis.key_id},
+        {"key", basis.key},       {"keyGiven", basis.key_given}, {"verified", basis.verified}, {"minimumIndex", basis.minimum_index}};
     if (basis.verified) {
         json["errors"] = basis.errors;
         json["findings"] = basis.findings;

@@ -24,7 +24,8 @@ void write_table(const audit::Table& table, std::ostream& out) {
         for (const std::string& cell : row) out << ' ' << safe(cell) << " |";
         out << '\n';
     }
-    if (table.more > 0) out << "\n+" << audit::grouped(table.more) << " more" << (table.command.empty() ? "" : ": ") << safe(table.command) << "\n";
+    if (table.more > 0)
+        out << "\n+" << audit::grouped(table.more) << " more" << (table.command.empty() ? "" : ": ") << safe(table.command) << "\n";
     if (!table.note.empty()) out << "\n" << safe(table.note) << "\n";
 }
 
@@ -35,12 +36,14 @@ void write_figures(const std::vector<audit::Figure>& figures, std::ostream& out)
 }
 
 void write_answer(const audit::Answer& answer, std::ostream& out) {
-    out << "\n## " << answer.number << ". " << safe(answer.title) << " (" << audit::to_string(answer.standing) << ")\n\n_" << safe(answer.question)
-        << "_\n\n" << safe(answer.sentence) << "\n";
+    out << "\n## " << answer.number << ". " << safe(answer.title) << " (" << audit::to_string(answer.standing) << ")\n\n_"
+        << safe(answer.question) << "_\n\n"
+        << safe(answer.sentence) << "\n";
     write_figures(answer.figures, out);
     for (const audit::Table& table : answer.tables) write_table(table, out);
     for (const audit::NotRecorded& missing : answer.not_recorded) {
-        out << "\nNot recorded here: **" << safe(missing.what) << "**: " << safe(missing.why) << ". Where to look: " << safe(missing.remedy) << ".\n";
+        out << "\nNot recorded here: **" << safe(missing.what) << "**: " << safe(missing.why) << ". Where to look: " << safe(missing.remedy)
+            << ".\n";
     }
     if (answer.citations.count == 0) return;
     out << "\nRests on records";
@@ -53,8 +56,8 @@ void write_answer(const audit::Answer& answer, std::ostream& out) {
 }  // namespace
 
 void write_report_markdown(const audit::Report& report, std::ostream& out) {
-    out << "# Changes to production outside Git\n\nFluxgate evidence report, " << audit::spoken(report.from) << " to " << audit::spoken(report.to)
-        << "\n\n**" << safe(report.headline) << "**\n";
+    out << "# Changes to production outside Git\n\nFluxgate evidence report, " << audit::spoken(report.from) << " to "
+        << audit::spoken(report.to) << "\n\n**" << safe(report.headline) << "**\n";
     write_figures(report.figures, out);
     if (!report.attention.empty()) out << "\n## Look at this first\n\n";
     for (const std::string& text : report.attention) out << "- " << safe(text) << "\n";
@@ -65,13 +68,15 @@ void write_report_markdown(const audit::Report& report, std::ostream& out) {
         out << "Checkpoint of " << safe(report.basis.origin) << " over " << audit::grouped(report.basis.size) << " records, root "
             << safe(report.basis.root) << ", key id " << safe(report.basis.key_id) << ".\n";
     }
-    out << "\n## Controls and their evidence\n\nWhat a control asks for is put in our words; whether it is met is the auditor's judgement.\n\n"
+    out << "\n## Controls and their evidence\n\nWhat a control asks for is put in our words; whether it is met is the auditor's "
+           "judgement.\n\n"
            "| standard | control | asks that | evidence |\n|---|---|---|---|\n";
     for (const audit::Control& control : report.controls) {
         std::string evidence;
         for (const unsigned number : control.questions) {
             const audit::Answer& answer = report.answers.at(number - 1);
-            evidence += fmt::format("{}{} {} ({})", evidence.empty() ? "" : ", ", number, safe(answer.title), audit::to_string(answer.standing));
+            evidence +=
+                fmt::format("{}{} {} ({})", evidence.empty() ? "" : ", ", number, safe(answer.title), audit::to_string(answer.standing));
         }
         out << "| " << safe(control.standard) << " | " << safe(control.id) << " | " << safe(control.asks) << " | " << evidence << " |\n";
     }
