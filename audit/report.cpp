@@ -250,7 +250,7 @@ private:
         if (attempts > 0) answer.charts.push_back(std::move(chart));
         answer.tables.push_back(table_of(
             facts_.attempts,
-            {.title = "Who, with which tool", .keys = {"user", "tool (as the client says)", "operation"}, .flags = "--class exceptional"}));
+            {.title = "Who, with which tool", .keys = {"user", "tool (as the client says)", "operation"}, .flags = "--verdict denied"}));
         if (facts_.impersonations.keys() > 0) {
             answer.tables.push_back(table_of(
                 facts_.impersonations,
@@ -287,7 +287,7 @@ private:
         if (!reasons.rows.empty()) answer.tables.push_back(std::move(reasons));
         answer.tables.push_back(table_of(facts_.let_through, {.title = "What was let through",
                                                               .keys = {"user", "operation", "object", "why"},
-                                                              .flags = "--class exceptional --decision allowed",
+                                                              .flags = "--verdict allowed",
                                                               .denied = false,
                                                               .allowed_name = "writes"}));
         answer.not_recorded.push_back({"Whether a write that was let through took effect",
@@ -356,7 +356,7 @@ private:
             answer.citations.count += grant.citations.count;
         }
         table.more += facts_.grants_left_out;
-        if (table.more > 0) table.command = command("--class exceptional --decision allowed");
+        if (table.more > 0) table.command = command("--verdict allowed");
         if (!table.rows.empty()) {
             answer.tables.push_back(std::move(table));
             answer.not_recorded.push_back({"Whether what was done under a grant was put back or committed",
@@ -384,9 +384,9 @@ private:
             answer.charts.push_back(
                 bars("Attempts outside Git by user", "Whose attempts were stopped and let through.", facts_.users, 10, "let through"));
         answer.tables.push_back(table_of(
-            facts_.denied_users, {.title = "Users, all denials", .keys = {"user"}, .flags = "--decision denied", .allowed = false}));
+            facts_.denied_users, {.title = "Users, all denials", .keys = {"user"}, .flags = "--verdict denied", .allowed = false}));
         answer.tables.push_back(
-            table_of(facts_.objects, {.title = "Objects of attempts outside Git", .keys = {"object"}, .flags = "--class exceptional"}));
+            table_of(facts_.objects, {.title = "Objects of attempts outside Git", .keys = {"object"}, .flags = "--verdict denied"}));
         return answer;
     }
 
@@ -422,7 +422,7 @@ private:
         if (facts_.modes.count() > 0) answer.tables.push_back(modes_table());
         if (facts_.gaps.count() > 0) answer.tables.push_back(table_of(facts_.gaps, "Gaps that were recorded", "--event gap"));
         if (facts_.policy_events.count() > 0)
-            answer.tables.push_back(table_of(facts_.policy_events, "Changes of the policies", "--event policy-set-loaded"));
+            answer.tables.push_back(table_of(facts_.policy_events, "Changes of the policies", "--event 'policy-set-*'"));
         for (const auto* events : {&facts_.gaps, &facts_.policy_events}) {
             for (const HappenedEvent& event : events->rows) {
                 if (answer.citations.records.size() < kCitationsMax) answer.citations.records.push_back(event.record);
@@ -489,7 +489,7 @@ private:
                                   mode.open ? "not ended" : spoken(mode.span.to), spoken(mode.span.to - mode.span.from), mode.record});
         }
         table.more += facts_.modes.more;
-        if (table.more > 0) table.command = command("--event learn-begun");
+        if (table.more > 0) table.command = command("--verdict event");
         return table;
     }
 
@@ -569,7 +569,7 @@ private:
         if (facts_.sources.keys() > 0) {
             answer.tables.push_back(table_of(facts_.sources, {.title = "Changes by writers, and where they came from",
                                                               .keys = {"owner", "source and revision", "writer"},
-                                                              .flags = "--class routine --decision allowed",
+                                                              .flags = "--verdict allowed",
                                                               .denied = false,
                                                               .allowed_name = "changes"}));
         }
@@ -645,7 +645,7 @@ private:
             if (table.more > 0) table.command = fmt::format("fluxgate audit verify --audit {}", options_.folder);
             answer.tables.push_back(std::move(table));
         }
-        if (facts_.lives.count() > 0) answer.tables.push_back(table_of(facts_.lives, "Starts and stops", "--event started"));
+        if (facts_.lives.count() > 0) answer.tables.push_back(table_of(facts_.lives, "Starts and stops", "--verdict event"));
         for (const HappenedEvent& event : facts_.lives.rows) {
             if (answer.citations.records.size() < kCitationsMax) answer.citations.records.push_back(event.record);
         }
@@ -745,7 +745,7 @@ private:
                                               {"verifier key", or_dash(basis.key)}}});
         }
         if (facts_.keys.count() > 0)
-            answer.tables.push_back(table_of(facts_.keys, "Changes of the signing key, and new epochs", "--event signing-key-changed"));
+            answer.tables.push_back(table_of(facts_.keys, "Changes of the signing key, and new epochs", "--verdict event"));
         answer.not_recorded.push_back(
             {"Whether others saw the same log", "no witness signs this checkpoint, and no copy in write-once storage was compared",
              "keep checkpoints you were given: `fluxgate audit verify` with an older one shows that nothing before it changed"});

@@ -66,6 +66,18 @@ std::string prose(std::string_view text) {
     return inside ? out + "</code>" : out;
 }
 
+// A sentence of the list at the top: "(question 7)" leads there.
+std::string with_links(std::string_view text) {
+    constexpr std::string_view kMark = "(question ";
+    const std::size_t mark = text.rfind(kMark);
+    if (mark == std::string_view::npos) return html_text(text);
+    const std::size_t begin = mark + kMark.size();
+    const std::size_t end = std::min(text.find_first_not_of("0123456789", begin), text.size());
+    if (begin == end || text.substr(end) != ").") return html_text(text);
+    const std::string_view number = text.substr(begin, end - begin);
+    return html_text(text.substr(0, mark)) + fmt::format("(<a href=\"#q{0}\">question {0}</a>).", number);
+}
+
 class Page {
 public:
     Page(const Report& report, std::ostream& out) : report_(report), out_(out) {}
@@ -118,7 +130,7 @@ private:
             out_ << "<p>Nothing in the log of this period stands out.</p>\n";
         } else {
             out_ << "<ul>\n";
-            for (const std::string& text : report_.attention) out_ << "<li>" << html_text(text) << "</li>\n";
+            for (const std::string& text : report_.attention) out_ << "<li>" << with_links(text) << "</li>\n";
             out_ << "</ul>\n";
         }
         out_ << "</section>\n";
@@ -246,7 +258,8 @@ private:
     }
 
     void table(const Table& table) {
-        out_ << "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"" << html_text(table.title) << "\">\n<table><caption>"
+        out_ << "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"" << html_text(table.title) << "\">\n<table"
+             << (table.columns.size() > 4 ? " class=\"wide\"" : "") << "><caption>"
              << html_text(table.title) << "</caption>\n<thead><tr>";
         for (const audit::Column& column : table.columns)
             out_ << "<th scope=\"col\"" << (column.number ? " class=\"amount\"" : "") << ">" << html_text(column.name) << "</th>";
