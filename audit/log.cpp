@@ -2,21 +2,24 @@
 
 #include <algorithm>
 #include <exception>
+#include <utility>
 
 #include <fmt/format.h>
+
+#include "audit/blobs.hpp"
 
 namespace fluxgate::audit {
 
 namespace {
 
-constexpr std::string_view kPrefix = "records-";
-constexpr std::string_view kSuffix = ".jsonl";
+// What is written at once: enough for one sync to serve hundreds of records, little enough that the first of a long queue need not wait
+// for the last.
+constexpr std::size_t kBatchBytes = 1u << 20;
+constexpr std::size_t kSequenceDigitsMax = 20;
 
-std::string file_name(std::uint64_t first_sequence) { return fmt::format("{}{:020}{}", kPrefix, first_sequence, kSuffix); }
+std::size_t text_bytes_max(const EncodedRecord& record) { return record.before.size() + kSequenceDigitsMax + record.after.size(); }
 
-tl::unexpected<Error> unavailable(const std::string& why) {
-    return fail(Errc::audit_unavailable, "the audit log cannot take records: " + why);
-}
+Error unavailable(const std::string& why) { return {Errc::audit_unavailable, "the audit log cannot take records: " + why, {}}; }
 
 // One caller's exception must not keep the others waiting for ever.
 void tell(const Log::Done& done, Result<std::uint64_t> result) {
@@ -28,31 +31,20 @@ void tell(const Log::Done& done, Result<std::uint64_t> result) {
 
 }  // namespace
 
-Result<std::unique_ptr<Log>> Log::open(std::unique_ptr<Storage> storage, Options options) {
-    if (auto opened = storage->open_directory(); !opened) return tl::unexpected(opened.error());
-    const auto names = storage->list();
-    if (!names) return tl::unexpected(names.error());
-
-    std::uint64_t next_sequence = 1;
-    for (auto name = names->rbegin(); name != names->rend(); ++name) {
-        if (!name->starts_with(kPrefix) || !name->ends_with(kSuffix)) continue;
-        const auto line = storage->last_line(*name);
-        if (!line) return tl::unexpected(line.error());
-        if (!*line) continue;  // nothing was acknowledged in that file
-        const auto record = parse_line(**line);
-        if (!record)
-            return fail(record.error().code, "the last line is no record, so the sequence cannot go on: " + record.error().message, *name);
-        next_sequence = record->sequence + 1;
-        break;
-    }
-    std::unique_ptr<Log> log(new Log(std::move(storage), std::move(options), next_sequence));
-    if (auto opened = log->open_next_file(); !opened) return tl::unexpected(opened.error());
+Result<std::unique_ptr<Log>> Log::open(Disk& disk, Wal::Options wal, Options options) {
+    auto opened = Wal::open(disk, wal);
+    if (!opened) return tl::unexpected(opened.error());
+    std::unique_ptr<Log> log(new Log(disk, std::move(*opened), std::move(options)));
     log->thread_ = std::thread([raw = log.get()] { raw->run(); });
     return log;
 }
 
-Log::Log(std::unique_ptr<Storage> storage, Options options, std::uint64_t next_sequence)
-    : storage_(std::move(storage)), options_(std::move(options)), next_sequence_(next_sequence) {}
+Log::Log(Disk& disk, std::unique_ptr<Wal> wal, Options options)
+    : disk_(disk),
+      wal_(std::move(wal)),
+      options_(std::move(options)),
+      recovered_(wal_->recovered()),
+      next_sequence_(wal_->next_sequence()) {}
 
 Log::~Log() {
     {
@@ -64,20 +56,43 @@ Log::~Log() {
     if (thread_.joinable()) thread_.join();
 }
 
-void Log::append(Record record, Done done) {
-    fit(record, options_.record_bytes_max);
-    const char* refusal = nullptr;
-    {
+void Log::append(Record record, Done done) { append(encode(record, options_.record_bytes_max), std::move(done)); }
+
+void Log::append(EncodedRecord record, Done done) {
+    std::string refusal;
+    if (text_bytes_max(record) > kWalPayloadBytesMax) {
+        refusal = fmt::format("this one has up to {} bytes, {} is the most", text_bytes_max(record), kWalPayloadBytesMax);
+    } else {
         std::lock_guard lock(mutex_);
         if (broken_ || stopping_) {
             refusal = broken_ ? "it broke and waits for a restart" : "it is closing";
+        } else if (!full_.empty()) {
+            refusal = full_;
         } else if (waiting_.size() >= options_.queue_max) {
             refusal = "too many records wait for the disk";
         } else {
             waiting_.push_back({std::move(record), std::move(done)});
         }
     }
-    if (refusal) return done(unavailable(refusal));
+    if (!refusal.empty()) return tell(done, tl::unexpected(unavailable(refusal)));
+    wake_.notify_one();
+}
+
+void Log::set_covered(std::uint64_t sequence) {
+    {
+        std::lock_guard lock(mutex_);
+        covered_ = std::max(covered_, sequence);
+        others_said_something_ = true;
+    }
+    wake_.notify_one();
+}
+
+void Log::add_other_bytes(std::int64_t bytes) {
+    {
+        std::lock_guard lock(mutex_);
+        other_bytes_ += bytes;
+        others_said_something_ = true;
+    }
     wake_.notify_one();
 }
 
@@ -97,83 +112,106 @@ bool Log::wait_for_durable_beyond(std::uint64_t sequence, std::chrono::steady_cl
     return next_sequence_ > sequence + 1;
 }
 
-// A file of that first sequence is there when a crash or a torn first write left it without a whole line: its bytes stay, the
-// next free name is taken.
-Result<void> Log::open_next_file() {
-    const auto names = storage_->list();
-    if (!names) return tl::unexpected(names.error());
-    std::string name = file_name(next_sequence_);
-    for (int attempt = 1; std::find(names->begin(), names->end(), name) != names->end(); ++attempt) {
-        name = fmt::format("{}{:020}-{}{}", kPrefix, next_sequence_, attempt, kSuffix);
+// --- the log's thread -------------------------------------------------------------------------------------------------
+void Log::run() {
+    for (;;) {
+        Batch batch;
+        {
+            std::unique_lock lock(mutex_);
+            wake_.wait(lock, [&] { return stopping_ || !waiting_.empty() || others_said_something_; });
+            if (broken_ || (stopping_ && waiting_.empty())) return;
+            batch.swap(waiting_);
+        }
+        take_in_what_others_said();
+        if (!batch.empty()) write(std::move(batch));
     }
-    auto file = storage_->create(name);
-    if (!file) return tl::unexpected(file.error());
-    file_ = std::move(*file);
-    file_bytes_ = 0;
-    return {};
 }
 
-void Log::run() {
-    std::unique_lock lock(mutex_);
-    for (;;) {
-        wake_.wait(lock, [&] { return stopping_ || !waiting_.empty(); });
-        if (waiting_.empty()) return;
-        std::vector<Waiting> batch;
-        batch.swap(waiting_);
-        lock.unlock();
+void Log::take_in_what_others_said() {
+    bool full = false;
+    {
+        std::lock_guard lock(mutex_);
+        wal_->set_covered(covered_);
+        wal_->add_other_bytes(std::exchange(other_bytes_, 0));
+        if (!std::exchange(others_said_something_, false)) return;
+        full = !full_.empty();
+    }
+    if (full) look_for_room();
+}
 
-        std::vector<Record> records;
-        records.reserve(batch.size());
-        for (Waiting& waiting : batch) records.push_back(std::move(waiting.record));
-        const std::uint64_t first = next_sequence_;  // written by this thread only
-        const auto written = write_or_say_why(records);
+void Log::look_for_room() {
+    const auto room = wal_->make_room_for(0);
+    if (!room) {
+        if (room.error().code != Errc::too_large) refuse({}, room.error());
+        return;
+    }
+    {
+        std::lock_guard lock(mutex_);
+        full_.clear();
+    }
+    options_.on_room(true, {});
+}
 
-        lock.lock();
-        if (written)
-            next_sequence_ += batch.size();
-        else
-            broken_ = true;
-        // After a failure nothing behind it may be acknowledged either.
-        std::vector<Waiting> refused;
-        if (!written) refused.swap(waiting_);
-        lock.unlock();
-        more_durable_.notify_all();
-
-        for (std::size_t i = 0; i < batch.size(); ++i) {
-            if (written)
-                tell(batch[i].done, first + i);
-            else
-                tell(batch[i].done, unavailable(to_string(written.error())));
+void Log::write(Batch batch) {
+    std::span<Waiting> rest(batch);
+    while (!rest.empty()) {
+        std::size_t count = 0;
+        for (std::size_t bytes = 0; count < rest.size() && bytes < kBatchBytes; ++count) bytes += text_bytes_max(rest[count].record);
+        const std::uint64_t first = wal_->next_sequence();
+        const auto written = write_or_say_why(rest.first(count));
+        if (!written) return refuse(rest, written.error());
+        {
+            std::lock_guard lock(mutex_);
+            next_sequence_ = first + count;
         }
-        for (Waiting& waiting : refused) tell(waiting.done, unavailable(to_string(written.error())));
-        if (!written) options_.on_broken(written.error());
-        lock.lock();
-        if (!written) return;
+        more_durable_.notify_all();
+        for (std::size_t i = 0; i < count; ++i) tell(rest[i].done, first + i);
+        rest = rest.subspan(count);
     }
 }
 
 // What throws in here is our own mistake or a lack of memory, and how much was written is unknown: as bad as a failed write.
-Result<void> Log::write_or_say_why(const std::vector<Record>& records) {
+Result<void> Log::write_or_say_why(std::span<Waiting> records) {
     try {
-        return write(records);
+        if (auto stored = store_blobs(records); !stored) return stored;
+        std::vector<std::string> texts;
+        texts.reserve(records.size());
+        for (const Waiting& waiting : records) texts.push_back(waiting.record.text(wal_->next_sequence() + texts.size()));
+        const std::vector<std::string_view> views(texts.begin(), texts.end());
+        return wal_->append(views);
     } catch (const std::exception& exception) {
         return fail(Errc::internal, std::string("an error inside Fluxgate: ") + exception.what());
     }
 }
 
-Result<void> Log::write(const std::vector<Record>& records) {
-    std::string bytes;
-    std::uint64_t sequence = next_sequence_;
-    for (const Record& record : records) {
-        bytes += to_json(record, sequence++);
-        bytes += '\n';
+Result<void> Log::store_blobs(std::span<Waiting> records) {
+    for (const Waiting& waiting : records) {
+        const std::string& blob = waiting.record.blob;
+        if (blob.empty()) continue;
+        if (auto room = wal_->make_room_for(blob.size()); !room) return room;
+        if (auto stored = store_blob(disk_, blob); !stored) return tl::unexpected(stored.error());
+        wal_->add_other_bytes(static_cast<std::int64_t>(blob.size()));
     }
-    if (file_bytes_ > 0 && file_bytes_ + bytes.size() > options_.file_bytes_max) {
-        if (auto opened = open_next_file(); !opened) return opened;
+    return {};
+}
+
+// Who was being written and who waits is told why, and so is the owner.
+void Log::refuse(std::span<const Waiting> records, const Error& why) {
+    const bool full = why.code == Errc::too_large;
+    Batch behind;
+    {
+        std::lock_guard lock(mutex_);
+        if (full)
+            full_ = to_string(why);
+        else
+            broken_ = true;
+        behind.swap(waiting_);
     }
-    file_bytes_ += bytes.size();
-    if (auto appended = file_->append(bytes); !appended) return appended;
-    return file_->sync();
+    more_durable_.notify_all();
+    if (full) options_.on_room(false, why.message);
+    for (const Waiting& waiting : records) tell(waiting.done, tl::unexpected(unavailable(to_string(why))));
+    for (const Waiting& waiting : behind) tell(waiting.done, tl::unexpected(unavailable(to_string(why))));
+    if (!full) options_.on_broken(why);
 }
 
 }  // namespace fluxgate::audit

@@ -48,7 +48,8 @@ Result<std::uint64_t> read_minimum_index(Disk& disk) {
     if (!*text) return 0;
     const std::string_view line = **text;
     const auto number = line.ends_with('\n') ? number_of(line.substr(0, line.size() - 1)) : std::nullopt;
-    if (!number || fmt::format("{}\n", *number) != line) return fail(Errc::invalid_argument, "the file does not hold an index", path);
+    if (!number || fmt::format("{}\n", *number) != line || *number % kTileWidth != 0)
+        return fail(Errc::invalid_argument, "the file does not hold the index of a bundle's first entry", path);
     return *number;
 }
 

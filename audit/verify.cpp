@@ -147,9 +147,8 @@ private:
         auto text = read_if_there(disk_, path, kKeyBytesMax);
         if (!text) return error("key-unreadable", text.error().message, path);
         if (!*text) return;
-        if ((*text)->ends_with('\n')) (*text)->pop_back();
-        const auto key = VerifierKey::parse(**text);
-        if (key && key->text() == **text)
+        const auto key = VerifierKey::parse(std::string_view(**text).substr(0, (*text)->size() - ((*text)->ends_with('\n') ? 1 : 0)));
+        if (key && key->text() + "\n" == **text)
             folder_key_ = *key;
         else
             error("key-invalid", key ? "the file is not written as verifier keys are" : key.error().message, path);
@@ -322,7 +321,13 @@ private:
     template <class Add>
     bool add_stored_leaves(std::uint64_t number, std::uint64_t width, const Add& add) {
         const auto tile = read_stored_tile({false, 0, number, width});
-        if (!tile || tile->size() != width * sizeof(Hash)) return false;
+        if (!tile || tile->size() != width * sizeof(Hash)) {
+            error(tile ? "tile-damaged" : "tile-missing",
+                  fmt::format("the hashes of entries {} to {}, which are all that is left of them, are {}", number * kTileWidth,
+                              number * kTileWidth + width - 1, tile ? "damaged" : "missing"),
+                  tile_path(0, number, width), number * kTileWidth);
+            return false;
+        }
         for (std::uint64_t at = 0; at < width; ++at) add(hash_at(*tile, at));
         return true;
     }
@@ -359,7 +364,8 @@ private:
             error("entry-not-in-tree", fmt::format("entry {} in {} does not match its hash in {}", first, bundle_of(number), path), path,
                   first);
         } else {
-            error("tile-differs", fmt::format("hash {} of the tile does not follow from the entries below it", same), path);
+            error("tile-differs", fmt::format("hash {} of the tile does not follow from {}", same, tile_path(level - 1, first, kTileWidth)),
+                  path);
         }
     }
 
@@ -466,11 +472,11 @@ private:
             error("wal-short", fmt::format("the write-ahead log can be read up to sequence {}; {} is published", next - 1, last_sequence_),
                   segment_);
         }
-        check_wal_tail();
+        for (const auto& [first_sequence, path] : list) check_wal_tail(first_sequence);
     }
 
-    void check_wal_tail() {
-        const auto tail = inspect_wal_tail(disk_);
+    void check_wal_tail(std::uint64_t first_sequence) {
+        const auto tail = inspect_wal_tail(disk_, first_sequence);
         if (!tail || tail->bytes == 0) return;  // a damaged header was told already
         if (tail->later_batch) {
             error("wal-damaged",
@@ -566,9 +572,15 @@ private:
                               story.retained_from()),
                   path);
         } else if (minimum / kTileWidth < story.retained_from() / kTileWidth) {
-            note("retention-not-applied",
-                 fmt::format("the log announces that entries below {} may go; they are kept up to {}", story.retained_from(), minimum),
-                 path);
+            const auto kept = disk_.exists(bundle_path(minimum / kTileWidth, kTileWidth));
+            if (kept && !*kept)
+                error("minimum-index-lost",
+                      fmt::format("entries below {} were given up, but the file says {}", story.retained_from(), minimum), path);
+            else
+                note(
+                    "retention-not-applied",
+                    fmt::format("the log announces that entries below {} may go; they are kept from {} on", story.retained_from(), minimum),
+                    path);
         }
     }
 
@@ -652,9 +664,11 @@ std::vector<std::string> Verification::leaves_open() const {
     sentences.emplace_back(
         "That every write was recorded: heartbeats and their counters speak for it; `fluxgate audit reconcile` compares with the API "
         "server.");
-    if (unpublished > 0)
-        sentences.push_back(
-            fmt::format("{} records of the write-ahead log are not under a checkpoint yet, so nobody has signed them.", unpublished));
+    if (unpublished > 0) {
+        sentences.push_back(fmt::format("{} of the write-ahead log {} not under a checkpoint yet, so nobody has signed {}.",
+                                        unpublished == 1 ? "1 record" : fmt::format("{} records", unpublished),
+                                        unpublished == 1 ? "is" : "are", unpublished == 1 ? "it" : "them"));
+    }
     if (minimum_index > 0)
         sentences.push_back(fmt::format("The records below {} were given up by retention; only their hashes are left.", minimum_index));
     return sentences;

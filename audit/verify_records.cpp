@@ -86,12 +86,14 @@ void RecordStory::add(const Record& record, std::optional<std::uint64_t> index) 
 }
 
 // One write-ahead log may be handed on from replica to replica, and one provable log may take the records of several: the sequence goes on
-// either from the entry before, or from the last one of this replica.
+// from the entry before, or, as soon as a second write-ahead log has shown itself, from the last one of this replica.
 void RecordStory::check_sequence(const Record& record, Replica& replica, bool is_new, const std::string& where,
                                  std::optional<std::uint64_t> index) {
     const bool very_first = totals_.denied + totals_.allowed + totals_.events == 1;
-    const bool goes_on = record.sequence == last_sequence_ + 1 || (!is_new && record.sequence == replica.sequence + 1);
-    if (goes_on || (very_first && !from_the_start_) || (is_new && record.sequence == 1)) return;
+    if (is_new && record.sequence == 1 && last_sequence_ > 0) merged_ = true;
+    const bool follows_own = !is_new && record.sequence == replica.sequence + 1;
+    const bool follows_last = !merged_ && record.sequence == last_sequence_ + 1;
+    if (follows_own || follows_last || (very_first && !from_the_start_) || (is_new && record.sequence == 1)) return;
     const std::uint64_t before = is_new ? (very_first ? 0 : last_sequence_) : replica.sequence;
     if (record.sequence > before) {
         suspect(

@@ -109,6 +109,7 @@ private:
     RecordTotals totals_;
     std::map<std::string, Replica> replicas_;
     std::uint64_t last_sequence_ = 0;
+    bool merged_ = false;  // several write-ahead logs fill this log
     std::optional<Record> first_;
     std::vector<RecordedRotation> rotations_;
     std::uint64_t retained_from_ = 0;

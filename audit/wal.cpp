@@ -252,7 +252,7 @@ Result<void> Wal::recover() {
     }
     // A full or broken disk should be met at the start, where the owner can serve without a log, not with the first record.
     if (fits(payload_bytes_max() / 2)) return {};
-    auto room = make_room(1);
+    auto room = make_room(options_.segment_bytes);
     if (!room) return room.error().code == Errc::too_large ? Result<void>() : room;
     return start_segment();
 }
@@ -381,11 +381,11 @@ std::uint64_t Wal::segments_needed(std::span<const std::string_view> payloads) c
     return segments;
 }
 
-// Room for that many more segments within the budget.
-Result<void> Wal::make_room(std::uint64_t segments) {
-    if (options_.disk_bytes_max == 0 || segments == 0) return {};
+// Room for that many more bytes within the budget.
+Result<void> Wal::make_room(std::uint64_t bytes) {
+    if (options_.disk_bytes_max == 0 || bytes == 0) return {};
     bool removed_any = false;
-    while (held_bytes() + segments * options_.segment_bytes > options_.disk_bytes_max) {
+    while (held_bytes() + bytes > options_.disk_bytes_max) {
         // The second one says where the first one ends.
         if (segments_.size() < 2 || segments_[1].first - 1 > covered_) break;
         if (auto removed = disk_.remove(segment_path(segments_.front().first)); !removed) return removed;
@@ -395,13 +395,14 @@ Result<void> Wal::make_room(std::uint64_t segments) {
     if (removed_any) {
         if (auto synced = disk_.sync_directory(std::string(kWalDirectory)); !synced) return synced;
     }
-    if (held_bytes() + segments * options_.segment_bytes <= options_.disk_bytes_max) return {};
+    const std::uint64_t held = held_bytes();
+    if (held + bytes <= options_.disk_bytes_max) return {};
+    const std::uint64_t in_segments = segments_.size() * options_.segment_bytes;
     return fail(
         Errc::too_large,
-        fmt::format("the folder may hold {} bytes and holds {}, of which {} are records that no signed checkpoint covers yet: give it "
-                    "more room, or see why no checkpoint is published",
-                    options_.disk_bytes_max, held_bytes(),
-                    held_bytes() - static_cast<std::uint64_t>(std::max<std::int64_t>(other_bytes_, 0))),
+        fmt::format("the folder may hold {} bytes and holds {}, about {} of them in records that no signed checkpoint covers yet or that "
+                    "share a file with such: give it more room, or see why no checkpoint is published",
+                    options_.disk_bytes_max, held, std::min(held, in_segments)),
         std::string(kWalDirectory));
 }
 
@@ -421,18 +422,30 @@ Result<void> Wal::start_segment() {
     return {};
 }
 
-Result<void> Wal::append(std::span<const std::string_view> payloads) {
+// After an error of any kind but a lack of room nothing is done any more.
+template <class Work>
+Result<void> Wal::unless_broken(Work work) {
     if (broken_) return fail(Errc::io, "the write-ahead log broke; it goes on after a restart", std::string(kWalDirectory));
-    for (const std::string_view payload : payloads) {
-        if (payload.size() > kWalPayloadBytesMax)
-            return fail(Errc::invalid_argument,
-                        fmt::format("a record has at most {} bytes, this one {}", kWalPayloadBytesMax, payload.size()));
-    }
-    auto done = make_room(segments_needed(payloads));
-    if (!done && done.error().code == Errc::too_large) return done;
-    if (done) done = write(payloads);
-    broken_ = !done;
+    broken_ = true;  // also if it throws
+    auto done = work();
+    broken_ = !done && done.error().code != Errc::too_large;
     return done;
+}
+
+Result<void> Wal::append(std::span<const std::string_view> payloads) {
+    for (const std::string_view payload : payloads) {
+        if (payload.size() > payload_bytes_max())
+            return fail(Errc::invalid_argument,
+                        fmt::format("a record has at most {} bytes, this one {}", payload_bytes_max(), payload.size()));
+    }
+    return unless_broken([&]() -> Result<void> {
+        if (auto room = make_room(segments_needed(payloads) * options_.segment_bytes); !room) return room;
+        return write(payloads);
+    });
+}
+
+Result<void> Wal::make_room_for(std::uint64_t other_bytes) {
+    return unless_broken([&] { return make_room((fits(payload_bytes_max()) ? 0 : options_.segment_bytes) + other_bytes); });
 }
 
 // As many as the segment takes at once, each such part as a batch of its own.
@@ -484,11 +497,8 @@ Result<void> read_wal(Disk& disk, std::uint64_t sequence, const UseFrame& use) {
     return {};
 }
 
-Result<WalTail> inspect_wal_tail(Disk& disk) {
-    const auto firsts = list_segments(disk);
-    if (!firsts) return tl::unexpected(firsts.error());
-    if (firsts->empty()) return WalTail{};
-    auto reader = SegmentReader::open(disk, firsts->back(), Disk::Access::read);
+Result<WalTail> inspect_wal_tail(Disk& disk, std::uint64_t first) {
+    auto reader = SegmentReader::open(disk, first, Disk::Access::read);
     if (!reader) return tl::unexpected(reader.error());
     for (;;) {
         const auto frame = reader->next();
@@ -499,7 +509,7 @@ Result<WalTail> inspect_wal_tail(Disk& disk) {
     auto tail = read_bytes(reader->file(), offset, static_cast<std::size_t>(reader->bytes() - std::min(reader->bytes(), offset)));
     if (!tail) return tl::unexpected(tail.error());
     tail->resize(tail->find_last_not_of('\0') + 1);
-    return WalTail{segment_path(firsts->back()), offset, tail->size(), last_of_later_batches(*tail, reader->next_sequence())};
+    return WalTail{segment_path(first), offset, tail->size(), last_of_later_batches(*tail, reader->next_sequence())};
 }
 
 }  // namespace fluxgate::audit

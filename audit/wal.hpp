@@ -65,6 +65,9 @@ public:
     // from then on every call fails, until the process starts again.
     Result<void> append(std::span<const std::string_view> payloads);
 
+    // Whether there is room for one more record of any size, and for so many bytes of others, within disk_bytes_max. Errors as `append`.
+    Result<void> make_room_for(std::uint64_t other_bytes);
+
     // Records up to `sequence` are in the provable log, durably. Segments that hold nothing else are removed when room is needed, the
     // oldest first; nothing else is ever removed.
     void set_covered(std::uint64_t sequence) { covered_ = std::max(covered_, sequence); }
@@ -84,7 +87,9 @@ private:
     Result<void> go_on_in(std::unique_ptr<File> file, std::uint64_t batch_begin);
     Result<void> cut_off(File& file, std::string_view tail);
     Result<void> start_segment();
-    Result<void> make_room(std::uint64_t segments);
+    Result<void> make_room(std::uint64_t bytes);
+    template <class Work>
+    Result<void> unless_broken(Work work);
     std::uint64_t held_bytes() const;
     std::uint64_t segments_needed(std::span<const std::string_view> payloads) const;
     Result<void> write(std::span<const std::string_view> payloads);
@@ -112,14 +117,14 @@ private:
 using UseFrame = std::function<Result<void>(std::uint64_t sequence, std::string_view payload)>;
 Result<void> read_wal(Disk& disk, std::uint64_t sequence, const UseFrame& use);
 
-// What stands behind the last whole frame of the last segment, for who verifies: zeros (`bytes` is 0), or what a crash left, or damage.
+// What stands behind the last whole frame of a segment, for who verifies: zeros (`bytes` is 0), or what a crash left, or damage.
 struct WalTail {
-    std::string path{};  // of the segment; empty: there is none
+    std::string path{};
     std::uint64_t offset = 0;
     std::uint64_t bytes = 0;                     // up to the last that is not zero
     std::optional<std::uint64_t> later_batch{};  // a valid frame of a later batch is in it, so what is in front of it had been synced
 };
-// Takes no lock and changes nothing. Errors: io; contradictory: the segment's header is damaged.
-Result<WalTail> inspect_wal_tail(Disk& disk);
+// Of the segment that begins with record `first`. Takes no lock and changes nothing. Errors: io; contradictory: its header is damaged.
+Result<WalTail> inspect_wal_tail(Disk& disk, std::uint64_t first);
 
 }  // namespace fluxgate::audit

@@ -112,7 +112,9 @@ Result<std::unique_ptr<audit::Log>> Serving::open_log_and_count_grants() {
         log_.write(LogLevel::error, "the audit log broke; draining, a restart follows", {{"error", to_string(error)}});
         options_.on_audit_broken();
     };
-    auto opened = audit::Log::open(audit::make_posix_storage(options_.audit_directory), std::move(log_options));
+    audit_disk_ = audit::make_posix_disk(options_.audit_directory);
+    if (auto taken = audit_disk_->take(); !taken) return tl::unexpected(taken.error());
+    auto opened = audit::Log::open(*audit_disk_, {}, std::move(log_options));
     if (!opened) return opened;
     // No grant lasts longer than a day; the second is for clocks that were set.
     const WallTime now = clock_.now();

@@ -91,6 +91,7 @@ private:
     std::unique_ptr<webhook::GrantUses> grant_uses_;
     // From here the order matters: servers end first, then the log, whose last callbacks still use the handler.
     std::unique_ptr<webhook::AdmissionHandler> handler_;
+    std::unique_ptr<audit::Disk> audit_disk_;
     std::unique_ptr<audit::Log> audit_log_;
     std::unique_ptr<http::Server> admission_;
     std::unique_ptr<http::Server> health_;

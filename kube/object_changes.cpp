@@ -35,6 +35,18 @@ bool speaks_of_a_secret(std::string_view field) {
     return std::any_of(kWords.begin(), kWords.end(), [&](std::string_view hint) { return word.find(hint) != std::string::npos; });
 }
 
+// A PEM block, a JSON Web Token, the user part of a URL.
+bool looks_like_a_secret(std::string_view text) {
+    if (text.find("-----BEGIN") != std::string_view::npos) return true;
+    const std::size_t token = text.find("eyJ");
+    if (token != std::string_view::npos && text.find('.', token) != std::string_view::npos) return true;
+    for (std::size_t at = text.find("://"); at != std::string_view::npos; at = text.find("://", at + 3)) {
+        const std::string_view authority = text.substr(at + 3, text.find_first_of("/?# \n", at + 3) - (at + 3));
+        if (authority.find('@') != std::string_view::npos) return true;
+    }
+    return false;
+}
+
 // Cuts between UTF-8 characters.
 std::string shortened(std::string text, std::size_t bytes_max = kValueBytesMax) {
     if (text.size() <= bytes_max) return text;
@@ -117,7 +129,7 @@ private:
     // A whole subtree that came or went may hold anything: its members are named, not quoted.
     static std::string show(Json value) {
         if (!value.present()) return std::string(kAbsent);
-        if (const auto text = value.string()) return shortened(quoted(*text));
+        if (const auto text = value.string()) return looks_like_a_secret(*text) ? std::string(kNotShown) : shortened(quoted(*text));
         if (value.is_array()) return "a list of " + std::to_string(value.size());
         if (!value.is_object()) return value.dump();
         std::string text = "{";
@@ -213,8 +225,11 @@ Changes find_changes_below(std::string path, bool hidden, Json before, Json afte
 
 // `value` of something with a name is an environment variable, a header of a probe, a parameter: it may be a secret.
 bool hides_value(std::string_view kind, std::string_view path, std::string_view field, Json old_parent, Json new_parent) {
-    const bool holds_data = kind == "Secret" || kind == "ConfigMap";
-    if (holds_data && (path == ".data" || path == ".stringData" || path == ".binaryData")) return true;
+    const bool is_secret = kind.find("Secret") != std::string_view::npos;
+    if ((is_secret || kind == "ConfigMap") && (path == ".data" || path == ".stringData" || path == ".binaryData")) return true;
+    if (is_secret && kind != "Secret" && path == ".spec") return true;
+    if (kind == "HelmRelease" && field == "values") return true;
+    if (kind == "Kustomization" && field == "substitute") return true;
     if (field == "command" || field == "args") return true;
     if (field == "value" && (old_parent["name"].is_string() || new_parent["name"].is_string())) return true;
     return speaks_of_a_secret(field);

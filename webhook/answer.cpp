@@ -54,20 +54,25 @@ std::string printable(std::string text, std::ptrdiff_t from = 0) {
     return text;
 }
 
-std::string headline(const kube::Review& review, RecordState record) {
+// Between the brackets of the first line.
+std::string where_recorded(const kube::Review& review, const RecordNote& record) {
+    switch (record.state) {
+        case RecordState::none: return "dry run, not recorded";
+        case RecordState::durable: return fmt::format("record {}", review.uid);
+        case RecordState::repeats: return fmt::format("repeated and counted, record {}", record.first);
+        case RecordState::missing: return "not recorded: the audit log is not available";
+    }
+    return {};
+}
+
+std::string headline(const kube::Review& review, const RecordNote& record) {
     const std::string name = review.object_name();
     std::string object = review.resource_name() + " ";
     if (!review.namespace_name.empty() && review.resource.resource != "namespaces") object.append(review.namespace_name).append("/");
     object += name.empty() ? "(no name)" : name;
-    std::string_view remark;
-    switch (record) {
-        case RecordState::none: remark = "dry run, not recorded"; break;
-        case RecordState::durable: remark = {}; break;
-        case RecordState::missing: remark = "not recorded: the audit log is not available"; break;
-    }
-    const std::string tail = remark.empty() ? fmt::format("record {}", review.uid) : std::string(remark);
     return printable(fmt::format("Fluxgate denied {} {} by {} ({})", kube::to_string(review.operation),
-                                 shortened(object, 2 * kNameBytesMax), shortened(review.user.username, kNameBytesMax), tail));
+                                 shortened(object, 2 * kNameBytesMax), shortened(review.user.username, kNameBytesMax),
+                                 where_recorded(review, record)));
 }
 
 // The whole object has no path worth a word.
@@ -88,7 +93,7 @@ std::string dump(const ordered_json& json) { return json.dump(-1, ' ', false, or
 
 }  // namespace
 
-std::string write_message(const kube::Review& review, const policy::Verdict& verdict, RecordState record, const Limits& limits) {
+std::string write_message(const kube::Review& review, const policy::Verdict& verdict, const RecordNote& record, const Limits& limits) {
     std::string message = headline(review, record);
     std::string ending;
     if (!verdict.owner.empty()) ending += "\nOwner: " + printable(shortened(verdict.owner, 2 * kNameBytesMax));
@@ -118,7 +123,9 @@ std::string write_message(const kube::Review& review, const policy::Verdict& ver
         message += line;
         --left;
     }
-    if (left > 0) message += fmt::format("\n+{} more{}", left, record == RecordState::durable ? " in the record" : "");
+    if (left > 0)
+        message += fmt::format("\n+{} more{}", left,
+                               record.state == RecordState::durable || record.state == RecordState::repeats ? " in the record" : "");
     message += ending;
     return message.size() <= limits.message_bytes_max ? message : shortened(message, limits.message_bytes_max);
 }
@@ -128,11 +135,11 @@ std::string message_of_denial(const kube::Review& review, const policy::Verdict&
     return write_message(review, verdict, verdict.effective ? RecordState::durable : RecordState::none, limits);
 }
 
-std::string write_answer(const kube::Review& review, const policy::Verdict& verdict, RecordState record, std::string_view policy_set,
+std::string write_answer(const kube::Review& review, const policy::Verdict& verdict, const RecordNote& record, std::string_view policy_set,
                          const Limits& limits) {
     if (verdict.error) return write_refusal(review.uid, *verdict.error);
     // The usual answer; the reader lets only harmless characters into a uid.
-    if (verdict.allowed && verdict.warnings.empty() && record == RecordState::none) {
+    if (verdict.allowed && verdict.warnings.empty() && record.state == RecordState::none) {
         std::string answer;
         answer.reserve(128 + review.uid.size());
         answer += R"({"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{"uid":")";
@@ -148,8 +155,12 @@ std::string write_answer(const kube::Review& review, const policy::Verdict& verd
         response["warnings"].push_back(shortened_to_characters(printable(verdict.warnings[i]), limits.warning_chars_max));
     }
     ordered_json& annotations = response["auditAnnotations"];
-    if (record == RecordState::durable) annotations["record-id"] = review.uid;
-    if (record == RecordState::missing) annotations["record-missing"] = "the audit log is not available";
+    if (record.state == RecordState::durable) annotations["record-id"] = review.uid;
+    if (record.state == RecordState::repeats) {
+        annotations["record-id"] = record.first;
+        annotations["record-repeated"] = "true";
+    }
+    if (record.state == RecordState::missing) annotations["record-missing"] = "the audit log is not available";
     annotations["policy-set"] = policy_set;
     return dump(answer);
 }

@@ -20,11 +20,18 @@ namespace fluxgate::webhook {
 enum class RecordState {
     none,     // nothing is to be remembered
     durable,  // written and synced: the answer carries its id
+    repeats,  // counted as a repeat of a denial whose record is durable: the answer carries that one's id
     missing,  // should have been written and could not be
+};
+struct RecordNote {
+    // NOLINTNEXTLINE(google-explicit-constructor): a state is a note that says nothing more.
+    RecordNote(RecordState its_state, std::string_view its_first = {}) : state(its_state), first(its_first) {}
+    RecordState state;
+    std::string_view first;  // the record that is repeated
 };
 
 // The answer to a review that was read.
-std::string write_answer(const kube::Review& review, const policy::Verdict& verdict, RecordState record, std::string_view policy_set,
+std::string write_answer(const kube::Review& review, const policy::Verdict& verdict, const RecordNote& record, std::string_view policy_set,
                          const Limits& limits);
 
 // The answer of /mutate: allowed, with the patch in Base64 if there is any.
@@ -36,7 +43,7 @@ std::string write_refusal(std::string_view uid, const Error& error);
 
 // The text of a denial: what was refused, each violation on a line while they fit, "+N more", the owner, the guidance. At
 // most `limits.message_bytes_max` bytes; violations are left out whole, never cut.
-std::string write_message(const kube::Review& review, const policy::Verdict& verdict, RecordState record, const Limits& limits);
+std::string write_message(const kube::Review& review, const policy::Verdict& verdict, const RecordNote& record, const Limits& limits);
 
 // The same while the log works: what a client reads. For those who judge before the write is made; empty if it is allowed.
 std::string message_of_denial(const kube::Review& review, const policy::Verdict& verdict, const Limits& limits);

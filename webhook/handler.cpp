@@ -89,6 +89,8 @@ void AdmissionHandler::answer(Question question, const http::Request& request, h
     }
     parts_.metrics.count_findings(outcome.warned, outcome.audited, outcome.excused);
     if (outcome.learned) parts_.metrics.count_learned();
+    if (outcome.dry_run) parts_.metrics.count_dry_run();
+    if (outcome.repeated) parts_.metrics.count_repeated();
     const auto arrived = request.arrived;
     // A reply that comes after the deadline finds the fallback sent, which is the answer without a record.
     const auto send = [this, arrived](http::Reply& to, Outcome& sent, bool kept) {
@@ -119,10 +121,14 @@ void AdmissionHandler::answer(Question question, const http::Request& request, h
     struct Pending {
         http::Reply reply;
         Outcome outcome;
+        std::optional<RepeatedDenials::First> denial;
     };
-    auto pending = std::make_shared<Pending>(Pending{std::move(reply), std::move(outcome)});
+    auto pending = std::make_shared<Pending>(Pending{std::move(reply), std::move(outcome), std::nullopt});
+    if (parts_.repeated_denials && pending->outcome.readable && !pending->outcome.allowed)
+        pending->denial = RepeatedDenials::first_of(record);
     parts_.log->append(std::move(record), [this, pending, send](const Result<std::uint64_t>& written) {
         parts_.metrics.count_record(written.has_value());
+        if (written && pending->denial) parts_.repeated_denials->begin(std::move(*pending->denial));
         send(pending->reply, pending->outcome, written.has_value());
     });
 }
@@ -145,7 +151,7 @@ Reviewer& AdmissionHandler::reviewer_of_this_thread() const {
     thread_local std::uint64_t generation = 0;
     thread_local std::optional<Reviewer> reviewer;
     if (generation != generation_) {
-        reviewer.emplace(parts_.limits, parts_.origin);
+        reviewer.emplace(parts_.limits, parts_.origin, Evaluate{policy::evaluate}, parts_.repeated_denials);
         generation = generation_;
     }
     return *reviewer;

@@ -40,7 +40,8 @@ public:
         // Null without access to an API server.
         const SnapshotCell<policy::ClusterView>* cluster = nullptr;
         const SnapshotCell<policy::SignedGrants>* signed_grants = nullptr;
-        GrantUses* grant_uses = nullptr;  // null: uses of break-glass grants are not counted
+        GrantUses* grant_uses = nullptr;              // null: uses of break-glass grants are not counted
+        RepeatedDenials* repeated_denials = nullptr;  // null: each denial is a record of its own
     };
     explicit AdmissionHandler(Parts parts);
 

@@ -148,6 +148,16 @@ struct Metrics::Impl {
                                        .Help("Writes that passed only because a lock learns who writes.")
                                        .Register(registry)
                                        .Add({});
+    prometheus::Counter& repeated = prometheus::BuildCounter()
+                                        .Name("fluxgate_admission_repeated_total")
+                                        .Help("Denials like one that was recorded less than a minute before: counted in one record.")
+                                        .Register(registry)
+                                        .Add({});
+    prometheus::Counter& dry_runs = prometheus::BuildCounter()
+                                        .Name("fluxgate_admission_dry_runs_total")
+                                        .Help("Reviews of a dry run; they are among all reviews too.")
+                                        .Register(registry)
+                                        .Add({});
     prometheus::Family<prometheus::Counter>& findings =
         prometheus::BuildCounter()
             .Name("fluxgate_admission_findings_total")
@@ -209,6 +219,9 @@ void Metrics::count_findings(bool warned, bool audited, bool excused) {
     if (excused) impl_->findings_excused.Increment();
 }
 
+void Metrics::count_repeated() { impl_->repeated.Increment(); }
+void Metrics::count_dry_run() { impl_->dry_runs.Increment(); }
+
 void Metrics::count_mutation(bool patched) { (patched ? impl_->mutations_patched : impl_->mutations_unchanged).Increment(); }
 
 void Metrics::count_record(bool durable) { (durable ? impl_->records_durable : impl_->records_failed).Increment(); }
@@ -249,6 +262,22 @@ void Metrics::set_draining() { impl_->draining.Set(1); }
 void Metrics::set_snapshots(bool fresh, std::chrono::nanoseconds age) {
     impl_->snapshot_fresh.Add({}).Set(fresh ? 1 : 0);  // Add finds the one there is
     impl_->snapshot_age.Add({}).Set(std::chrono::duration<double>(age).count());
+}
+
+Totals Metrics::totals() const {
+    const auto count = [](const prometheus::Counter& counter) { return static_cast<std::uint64_t>(counter.Value()); };
+    const auto of_class = [&](policy::WriteClass write_class) {
+        const auto& counters = impl_->by_class[static_cast<std::size_t>(write_class)];
+        return Totals::OfClass{.allowed = count(*counters[1]), .denied = count(*counters[0])};
+    };
+    return {.routine = of_class(policy::WriteClass::routine),
+            .exceptional = of_class(policy::WriteClass::exceptional),
+            .unguarded = of_class(policy::WriteClass::unguarded),
+            .dry_run = count(impl_->dry_runs),
+            .errors = count(impl_->errors),
+            .repeated = count(impl_->repeated),
+            .recorded = count(impl_->records_durable),
+            .unrecorded = count(impl_->records_failed)};
 }
 
 std::string Metrics::expose(const http::ServerCounters& admission) const {

@@ -5,6 +5,7 @@
 // Any thread may call anything; counting is a handful of atomic additions.
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -14,6 +15,22 @@
 #include "webhook/review.hpp"
 
 namespace fluxgate::webhook {
+
+// Since the start. What a heartbeat tells, so that the log of records and the metrics cannot tell two stories.
+struct Totals {
+    struct OfClass {
+        std::uint64_t allowed = 0;
+        std::uint64_t denied = 0;
+    };
+    OfClass routine{};
+    OfClass exceptional{};
+    OfClass unguarded{};
+    std::uint64_t dry_run = 0;
+    std::uint64_t errors = 0;
+    std::uint64_t repeated = 0;
+    std::uint64_t recorded = 0;
+    std::uint64_t unrecorded = 0;  // records that could not be kept
+};
 
 class Metrics {
 public:
@@ -26,7 +43,9 @@ public:
     void count_review(bool allowed, policy::WriteClass write_class, const std::string& error, std::chrono::nanoseconds duration);
     // What a review was let through with, or denied with besides.
     void count_findings(bool warned, bool audited, bool excused);
-    void count_learned();  // a write that passed only because a lock learns who writes
+    void count_learned();   // a write that passed only because a lock learns who writes
+    void count_repeated();  // a denial that was folded into the record of the first
+    void count_dry_run();
     void count_mutation(bool patched);
     void count_record(bool durable);
     void count_http_event(http::Event::Kind kind);
@@ -41,6 +60,8 @@ public:
     void set_draining();
     // What is known of the cluster; never called without access to an API server.
     void set_snapshots(bool fresh, std::chrono::nanoseconds age);
+
+    Totals totals() const;
 
     // The text of /metrics; `admission` are the counters of the TLS server.
     std::string expose(const http::ServerCounters& admission) const;

@@ -7,94 +7,14 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "kube/path.hpp"
 #include "policy/mutate.hpp"
 #include "webhook/answer.hpp"
+#include "webhook/effective_change.hpp"
+#include "webhook/make_record.hpp"
 
 namespace fluxgate::webhook {
 
 namespace {
-
-// What `kubectl exec` runs, as one would type it; cut, so that a script does not fill the log.
-std::string command_of(const kube::Review& review) {
-    constexpr std::size_t kCommandBytesMax = 1'024;
-    std::string command;
-    if (review.operation != kube::Operation::connect) return command;
-    review.object["command"].each_item([&](kube::Json item) {
-        if (command.size() > kCommandBytesMax) return;
-        const std::string_view word = item.text().substr(0, kCommandBytesMax);
-        const bool plain = !word.empty() && word.find_first_of(" \t\r\n\"'\\") == std::string_view::npos;
-        if (!command.empty()) command += ' ';
-        command += plain ? std::string(word) : kube::quoted(word);
-    });
-    if (command.size() > kCommandBytesMax) command.replace(kCommandBytesMax, std::string::npos, "...");
-    return command;
-}
-
-audit::Record make_record(const kube::Review& review, const policy::Verdict& verdict, const policy::PolicySet& set, const Origin& origin,
-                          WallTime now) {
-    audit::Record record;
-    record.id = review.uid;
-    record.time = now;
-    record.decision = verdict.allowed ? "allowed" : "denied";
-    record.write_class = to_string(verdict.write_class);
-    if (verdict.error) record.error = to_string(*verdict.error);
-
-    record.operation = kube::to_string(review.operation);
-    record.group = review.resource.group;
-    record.version = review.resource.version;
-    record.resource = review.resource.resource;
-    record.sub_resource = review.sub_resource;
-    record.kind = review.kind.kind;
-    record.namespace_name = review.namespace_name;
-    record.name = review.object_name();
-    record.object_uid = review.newest()["metadata"]["uid"].text();
-    record.dry_run = review.dry_run;
-    record.field_manager = review.field_manager;
-    record.command = command_of(review);
-
-    record.username = review.user.username;
-    record.user_uid = review.user.uid;
-    review.user.groups.each_item([&](kube::Json group) { record.groups.emplace_back(group.text()); });
-    constexpr std::string_view kEvidence = "authentication.kubernetes.io/";
-    review.user.extra.each_member([&](std::string_view key, kube::Json) {
-        if (key.starts_with(kEvidence)) record.evidence.emplace_back(key.substr(kEvidence.size()), review.user.extra_value(key));
-    });
-    record.assurance = to_string(verdict.assurance);
-    record.writer = verdict.writer;
-    record.owner = verdict.owner;
-
-    for (const policy::Violation& violation : verdict.violations) {
-        record.violations.push_back(
-            {violation.policy, violation.rule, violation.path, violation.have, violation.want, std::string(to_string(violation.action))});
-    }
-    record.violations_omitted = verdict.violations_omitted;
-    record.compliance = verdict.compliance;
-    record.exceptions = verdict.exceptions;
-    for (const policy::UsedGrant& grant : verdict.grants)
-        record.grants.push_back({grant.name, grant.digest, grant.ticket, grant.approved_by, grant.vouched_by});
-    record.allowance = verdict.allowance;
-    record.learned = verdict.learned;
-    record.policy_set = set.digest;
-    record.cluster = origin.cluster;
-    record.replica = origin.replica;
-    return record;
-}
-
-// Of a review that could be read only as far as its uid.
-audit::Record make_record(const kube::UnreadableReview& unreadable, const policy::PolicySet& set, const Origin& origin, WallTime now) {
-    audit::Record record;
-    record.id = unreadable.uid;
-    record.time = now;
-    record.decision = "denied";
-    record.write_class = to_string(policy::WriteClass::unguarded);
-    record.error = to_string(unreadable.error);
-    record.operation = "unknown";
-    record.policy_set = set.digest;
-    record.cluster = origin.cluster;
-    record.replica = origin.replica;
-    return record;
-}
 
 // A body whose uid cannot be read has nobody to answer in the protocol: HTTP says no, and the API server's failurePolicy decides.
 std::string http_error(const Error& error) {
@@ -115,11 +35,13 @@ policy::Verdict evaluate_or_refuse(Evaluate evaluate, const kube::Review& review
     }
 }
 
-Promise promise_for(const policy::Verdict& verdict) {
+Promise promise_for(const kube::Review& review, const policy::Verdict& verdict) {
     if (!verdict.effective) return Promise::none;
     if (!verdict.allowed) return Promise::before_the_answer;
     if (verdict.write_class == policy::WriteClass::exceptional) return Promise::or_refuse;
-    return verdict.violations.empty() && verdict.exceptions.empty() ? Promise::none : Promise::beside_the_answer;
+    const bool found_something = !verdict.violations.empty() || !verdict.exceptions.empty();
+    const bool worth_a_record = verdict.write_class == policy::WriteClass::routine && !review.dry_run && changes_something(review);
+    return found_something || worth_a_record ? Promise::beside_the_answer : Promise::none;
 }
 
 std::string summarize(const kube::Review& review, const policy::Verdict& verdict) {
@@ -166,7 +88,7 @@ Outcome Reviewer::refuse_unreadable(const kube::UnreadableReview& unreadable, co
     } else {
         outcome.answer = write_refusal(unreadable.uid, unreadable.error);
         outcome.promise = Promise::before_the_answer;
-        outcome.record = make_record(unreadable, set, origin_, now);
+        outcome.record = make_record(unreadable, set, now, origin_);
     }
     outcome.without_record = outcome.answer;
     return outcome;
@@ -200,18 +122,28 @@ Outcome Reviewer::judge_or_throw(std::string_view body, const policy::PolicySet&
     outcome.readable = true;
     outcome.allowed = verdict.allowed;
     outcome.write_class = verdict.write_class;
-    outcome.promise = promise_for(verdict);
+    outcome.promise = promise_for(*review, verdict);
     for (const policy::Violation& violation : verdict.violations) {
         outcome.warned = outcome.warned || violation.action == policy::Action::warn;
         outcome.audited = outcome.audited || violation.action == policy::Action::audit;
     }
     outcome.excused = !verdict.exceptions.empty();
     outcome.learned = verdict.learned;
-    if (outcome.promise != Promise::none) outcome.record = make_record(*review, verdict, set, origin_, context.now);
+    outcome.dry_run = review->dry_run;
+    if (outcome.promise != Promise::none) outcome.record = make_record(*review, verdict, set, context, origin_);
     if (verdict.allowed && verdict.effective) outcome.grants = verdict.grants;
     if (!verdict.violations.empty() || !verdict.exceptions.empty() || !verdict.grants.empty() || verdict.error)
         outcome.summary = summarize(*review, verdict);
 
+    if (outcome.promise == Promise::before_the_answer && repeated_denials_) {
+        if (const auto first = repeated_denials_->count(*outcome.record, context.now)) {
+            outcome.repeated = true;
+            outcome.promise = Promise::none;
+            outcome.record.reset();
+            outcome.answer = write_answer(*review, verdict, {RecordState::repeats, *first}, set.digest, limits_);
+            return outcome;
+        }
+    }
     const bool remembered = outcome.promise == Promise::before_the_answer || outcome.promise == Promise::or_refuse;
     outcome.answer = write_answer(*review, verdict, remembered ? RecordState::durable : RecordState::none, set.digest, limits_);
     if (outcome.promise == Promise::before_the_answer) {

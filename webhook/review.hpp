@@ -14,21 +14,17 @@
 #include "kube/admission_review.hpp"
 #include "policy/evaluate.hpp"
 #include "policy/policy_set.hpp"
+#include "webhook/make_record.hpp"
+#include "webhook/repeated_denials.hpp"
 
 namespace fluxgate::webhook {
-
-// What a record says about the place it was made.
-struct Origin {
-    std::string cluster;  // --cluster-name
-    std::string replica;  // host name
-};
 
 // What the audit log owes this answer (DESIGN §5.8).
 enum class Promise {
     none,               // nothing to remember
     before_the_answer,  // denied: record first if that is possible, deny in any case; `without_record` if not
     or_refuse,          // let through: recorded first, else `without_record`, which refuses
-    beside_the_answer,  // a writer's write that a policy would warn about: recorded, but never held up for it
+    beside_the_answer,  // a writer's write that changes something, or that a policy would warn about: recorded, but never held up for it
 };
 
 struct Outcome {
@@ -49,8 +45,10 @@ struct Outcome {
     // Of a write that is let through and is no dry run: to be counted before it is recorded (GrantUses::take).
     std::vector<policy::UsedGrant> grants;
     bool learned = false;  // passed only because a lock learns who writes
-    bool patched = false;  // of /mutate: something was filled in
-    std::string summary;   // "UPDATE deployments.apps production/web by alice: 2 violations"; empty when nothing was found
+    bool dry_run = false;
+    bool repeated = false;  // a denial like one whose record is durable: counted, and that one's id is in the answer
+    bool patched = false;   // of /mutate: something was filled in
+    std::string summary;    // "UPDATE deployments.apps production/web by alice: 2 violations"; empty when nothing was found
 };
 
 // policy::evaluate, or what a test puts in its place to see what becomes of our own mistakes.
@@ -59,8 +57,9 @@ using Evaluate = policy::Verdict (*)(const kube::Review& review, const policy::P
 // One per thread: reuses its parser from review to review.
 class Reviewer {
 public:
-    Reviewer(const Limits& limits, Origin origin, Evaluate evaluate = policy::evaluate)
-        : limits_(limits), origin_(std::move(origin)), evaluate_(evaluate), reader_(limits) {}
+    // `repeated_denials` outlives the reviewer; null: each denial is a record of its own.
+    Reviewer(const Limits& limits, Origin origin, Evaluate evaluate = policy::evaluate, RepeatedDenials* repeated_denials = nullptr)
+        : limits_(limits), origin_(std::move(origin)), evaluate_(evaluate), repeated_denials_(repeated_denials), reader_(limits) {}
 
     // `body` must be followed by `kube::kJsonSlack` readable bytes. Never throws: an exception inside is our own mistake and
     // becomes a denial, of HTTP 500 only where even the uid is not known.
@@ -81,6 +80,7 @@ private:
     Limits limits_;
     Origin origin_;
     Evaluate evaluate_;
+    RepeatedDenials* repeated_denials_;
     kube::ReviewReader reader_;
 };
 

@@ -35,6 +35,9 @@ private:
 
 class MemoryDisk final : public Disk {
 public:
+    MemoryDisk() = default;
+    MemoryDisk(const MemoryDisk& other) : Disk(), files(other.files), directories(other.directories) {}
+
     std::map<std::string, MemoryBytes> files{};  // by path; tests may change it
     std::set<std::string> directories{};         // those made; those that a file is in are there too
 

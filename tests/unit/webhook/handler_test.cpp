@@ -17,9 +17,11 @@ using namespace fluxgate;
 using namespace fluxgate::webhook;
 using namespace fluxgate::webhook::testing;
 using namespace std::chrono_literals;
-using audit::testing::Disk;
 using audit::testing::Failing;
 using audit::testing::Gate;
+using audit::testing::hold_syncs_at;
+using audit::testing::records_in;
+using audit::testing::SimulatedDisk;
 using audit::testing::Step;
 
 namespace {
@@ -42,11 +44,14 @@ public:
         std::shared_ptr<const policy::PolicySet> policies = demo_policies();
         bool degraded = false;
         std::size_t queue_max = 1'000;
+        std::uint64_t disk_bytes_max = 0;
         GrantUses* grant_uses = nullptr;
+        RepeatedDenials* repeated_denials = nullptr;
     };
     Door() : Door(Options()) {}
     explicit Door(Options options) : policies(options.policies) {
-        if (!options.degraded) log = audit::Log::open(disk.open(), {.queue_max = options.queue_max}).value();
+        if (!options.degraded)
+            log = audit::Log::open(*process, {.disk_bytes_max = options.disk_bytes_max}, {.queue_max = options.queue_max}).value();
         handler.emplace(AdmissionHandler::Parts{
             .policies = policies,
             .log = log.get(),
@@ -61,6 +66,7 @@ public:
                 },
             .on_misdirected = [this](const http::Request&, int status) { misdirected = status; },
             .grant_uses = options.grant_uses,
+            .repeated_denials = options.repeated_denials,
         });
         http::ServerOptions server_options;
         server_options.threads = 2;
@@ -96,7 +102,8 @@ public:
     }
 
     SnapshotCell<policy::PolicySet> policies;
-    Disk disk;
+    SimulatedDisk disk;
+    std::unique_ptr<audit::Disk> process = disk.start_process();
     Gate gate;
     FixedClock clock;
     Metrics metrics;
@@ -150,7 +157,7 @@ TEST_CASE("the record of a denial is durable when the answer names it") {
     const json response = door.review(recording("person-edits-image"));
     CHECK(response["allowed"] == false);
     door.disk.lose_power();
-    CHECK(door.disk.text().find(response["auditAnnotations"]["record-id"].get<std::string>()) != std::string::npos);
+    CHECK(records_in(door.disk).at(1).find(response["auditAnnotations"]["record-id"].get<std::string>()) != std::string::npos);
 }
 
 TEST_CASE("when the disk hangs, the answer comes before the caller's deadline and is a denial") {
@@ -166,7 +173,7 @@ TEST_CASE("when the disk hangs, the answer comes before the caller's deadline an
     for (const Row& row : rows) {
         INFO(row.name);
         Door door({.policies = policies_with_action(row.action)});
-        door.disk.hold_syncs_at(&door.gate);
+        hold_syncs_at(door.disk, door.gate);
         const auto start = std::chrono::steady_clock::now();
         const json response = door.review(row.body, "?timeout=1s");
         const auto took = std::chrono::steady_clock::now() - start;
@@ -183,7 +190,7 @@ TEST_CASE("when the disk hangs, the answer comes before the caller's deadline an
 
 TEST_CASE("a record that comes after the deadline changes no answer and is counted as unkept") {
     Door door({.policies = policies_with_action("Warn")});
-    door.disk.hold_syncs_at(&door.gate);
+    hold_syncs_at(door.disk, door.gate);
     CHECK(door.review(update_review().dump(), "?timeout=200ms")["allowed"] == false);
     door.gate.open();
     door.server->stop(20s);
@@ -198,22 +205,24 @@ TEST_CASE("whatever is wrong with the log, denied is denied, exceptional is refu
     struct Row {
         const char* name;
         bool degraded;
-        std::optional<Disk::Fault> fault;
+        std::optional<std::pair<Step, Failing>> fault{};
         std::size_t queue_max = 1'000;
+        std::uint64_t disk_bytes_max = 0;
     };
     const std::vector<Row> rows{
-        {"degraded", true, std::nullopt},
-        {"the write fails", false, Disk::Fault{Step::append, 1, Failing::before}},
-        {"the write fails halfway", false, Disk::Fault{Step::append, 1, Failing::halfway}},
-        {"the sync fails", false, Disk::Fault{Step::sync, 1, Failing::before}},
-        {"the sync fails after it took effect", false, Disk::Fault{Step::sync, 1, Failing::after}},
-        {"the queue is full", false, std::nullopt, 0},
+        {"degraded", true},
+        {"the write fails", false, {{Step::write, Failing::before}}},
+        {"the write fails halfway", false, {{Step::write, Failing::halfway}}},
+        {"the sync fails", false, {{Step::sync, Failing::before}}},
+        {"the sync fails after it took effect", false, {{Step::sync, Failing::after}}},
+        {"the queue is full", false, {}, 0},
+        {"the folder holds as much as it may", false, {}, 1'000, 1},
     };
     for (const Row& row : rows) {
         INFO(row.name);
         {
-            Door door({.degraded = row.degraded, .queue_max = row.queue_max});
-            if (row.fault) door.disk.fail_at(*row.fault);
+            Door door({.degraded = row.degraded, .queue_max = row.queue_max, .disk_bytes_max = row.disk_bytes_max});
+            if (row.fault) door.disk.at_step(row.fault->first, 1, {.failing = row.fault->second});
             for (int i = 0; i < 3; ++i) {
                 const json denied = door.review(recording("person-edits-image"));
                 CHECK(denied["allowed"] == false);
@@ -224,11 +233,14 @@ TEST_CASE("whatever is wrong with the log, denied is denied, exceptional is refu
                 CHECK(door.review(recording("flux-applies"))["allowed"] == true);
             }
             CHECK(door.without_record == 3);
-            CHECK(door.metric(R"(fluxgate_audit_records_total{result="failed"})") == 3);
+            CHECK(door.metric(R"(fluxgate_audit_records_total{result="failed"})") == 6);  // what Flux changed too
         }
         {
-            Door door({.policies = policies_with_action("Warn"), .degraded = row.degraded, .queue_max = row.queue_max});
-            if (row.fault) door.disk.fail_at(*row.fault);
+            Door door({.policies = policies_with_action("Warn"),
+                       .degraded = row.degraded,
+                       .queue_max = row.queue_max,
+                       .disk_bytes_max = row.disk_bytes_max});
+            if (row.fault) door.disk.at_step(row.fault->first, 1, {.failing = row.fault->second});
             for (int i = 0; i < 3; ++i) {
                 const json refused = door.review(update_review().dump());
                 CHECK(refused["allowed"] == false);
@@ -238,6 +250,69 @@ TEST_CASE("whatever is wrong with the log, denied is denied, exceptional is refu
             CHECK(door.review(recording("flux-bad-deployment"))["allowed"] == true);
         }
     }
+}
+
+TEST_CASE("a client that loops leaves its first denial and a count, and each answer names the first") {
+    RepeatedDenials repeated_denials;
+    Door door({.repeated_denials = &repeated_denials});
+    const auto ask = [&](int number) {
+        json review = json::parse(recording("person-edits-image"));
+        review["request"]["uid"] = "uid-" + std::to_string(number);
+        const json response = door.review(review.dump());
+        CHECK(response["uid"] == "uid-" + std::to_string(number));
+        CHECK(response["allowed"] == false);
+        return response;
+    };
+    const json first = ask(0);
+    CHECK(first["auditAnnotations"]["record-id"] == "uid-0");
+    CHECK_FALSE(first["auditAnnotations"].contains("record-repeated"));
+    for (int number = 1; number <= 5; ++number) {
+        const json repeat = ask(number);
+        CHECK(repeat["auditAnnotations"]["record-id"] == "uid-0");
+        CHECK(repeat["auditAnnotations"]["record-repeated"] == "true");
+        CHECK(std::string(repeat["status"]["message"]).find("(repeated and counted, record uid-0)") != std::string::npos);
+    }
+    CHECK(door.log->next_sequence() == 2);
+    CHECK(door.metric("fluxgate_admission_repeated_total") == 5);
+    const auto counted = repeated_denials.flush_all(kNow);
+    REQUIRE(counted.size() == 1);
+    CHECK(counted[0].counters == std::vector<std::pair<std::string, std::uint64_t>>{{"count", 5}});
+
+    // After the window it is a record again.
+    CHECK(ask(6)["auditAnnotations"]["record-id"] == "uid-6");
+    door.clock.set(kNow + 60s);
+    CHECK(ask(7)["auditAnnotations"]["record-id"] == "uid-7");
+    CHECK(door.log->next_sequence() == 4);
+}
+
+TEST_CASE("a denial is written itself while the first one is not durable") {
+    RepeatedDenials repeated_denials;
+    Door door({.repeated_denials = &repeated_denials});
+    door.disk.hold_syncs_at(&door.gate);
+    json review = json::parse(recording("person-edits-image"));
+    review["request"]["uid"] = "uid-0";
+    std::thread first([&door, body = review.dump()] { CHECK(door.review(body)["auditAnnotations"]["record-id"] == "uid-0"); });
+    door.gate.wait_for_someone();
+    review["request"]["uid"] = "uid-1";
+    const json second = door.review(review.dump(), "?timeout=200ms");
+    CHECK(second["allowed"] == false);
+    CHECK_FALSE(second["auditAnnotations"].contains("record-id"));
+    door.gate.open();
+    first.join();
+    CHECK(door.log->wait_for_durable_beyond(1, std::chrono::steady_clock::now() + 20s));
+    CHECK(repeated_denials.flush_all(kNow).empty());
+}
+
+TEST_CASE("a denial whose record failed is no first one") {
+    RepeatedDenials repeated_denials;
+    Door door({.repeated_denials = &repeated_denials});
+    door.disk.fail_at({Step::sync});
+    for (int i = 0; i < 2; ++i) {
+        const json response = door.review(recording("person-edits-image"));
+        CHECK(response["allowed"] == false);
+        CHECK_FALSE(response["auditAnnotations"].contains("record-id"));
+    }
+    CHECK(repeated_denials.flush_all(kNow).empty());
 }
 
 TEST_CASE("without a policy set nothing is allowed") {
