@@ -45,6 +45,8 @@ void add_audit_verify(CLI::App& audit, Run& run);
 void add_audit_query(CLI::App& audit, Run& run);
 void add_audit_tail(CLI::App& audit, Run& run);
 void add_audit_prove(CLI::App& audit, Run& run);
+void add_audit_report(CLI::App& audit, Run& run);
+void add_audit_export(CLI::App& audit, Run& run);
 void add_audit_rotate_key(CLI::App& audit, Run& run);
 void add_audit_epoch(CLI::App& audit, Run& run);
 void add_audit_prune(CLI::App& audit, Run& run);

@@ -15,5 +15,6 @@ struct File {
 std::span<const File> recordings();     // cli/demo/recordings/*.json: reviews as a real API server sent them
 std::span<const File> demo_policies();  // cli/demo/policies/*.yaml
 std::span<const File> policy_schema();  // deploy/policies/schema.json
+std::span<const File> report_style();   // cli/audit/output/report.css
 
 }  // namespace fluxgate::embedded

@@ -21,20 +21,7 @@ constexpr std::size_t kGuidanceBytesMax = 8'000;
 constexpr std::size_t kRowsOpen = 10;  // the rest is folded away
 constexpr std::size_t kCellMax = 200;
 
-// What begins something in Markdown, HTML, a table or a link.
-std::string escaped(std::string_view text) {
-    std::string out;
-    for (const char c : text) {
-        if (std::string_view("\\`*_[]<>#|~&@$:").find(c) != std::string_view::npos) {
-            out += fmt::format("&#{};", static_cast<int>(c));
-        } else {
-            out += c;
-        }
-    }
-    return out;
-}
-
-std::string code(std::string_view text) { return text.empty() ? "" : "<code>" + escaped(visible(text, kCellMax)) + "</code>"; }
+std::string code(std::string_view text) { return text.empty() ? "" : "<code>" + markdown_text(visible(text, kCellMax)) + "</code>"; }
 
 // Words of the policy's authors: links in it stay links.
 std::string prose(std::string_view text) {
@@ -139,7 +126,7 @@ public:
             text += folded(fmt::format("{} that would pass, with a warning or a record", warned_.size()),
                            std::string(kHeader) + joined(warned_) + warned_.left_out("findings are"));
         }
-        out_ << text << "\n" << escaped(summary_sentence(summary)) << "\n";
+        out_ << text << "\n" << markdown_text(summary_sentence(summary)) << "\n";
     }
 
 private:

@@ -89,4 +89,16 @@ std::string without_log_commands(std::string text, std::string_view hash) {
     return text;
 }
 
+std::string markdown_text(std::string_view text) {
+    std::string out;
+    for (const char c : text) {
+        if (std::string_view("\\`*_[]<>#|~&@$:").find(c) != std::string_view::npos) {
+            out += fmt::format("&#{};", static_cast<int>(c));
+        } else {
+            out += c;
+        }
+    }
+    return out;
+}
+
 }  // namespace fluxgate::cli

@@ -60,4 +60,7 @@ void each_line(std::string_view text, F&& f) {
 // document's format reads back as '#'.
 std::string without_log_commands(std::string text, std::string_view hash);
 
+// With every character as a reference that begins something in Markdown, HTML, a table or a link.
+std::string markdown_text(std::string_view text);
+
 }  // namespace fluxgate::cli

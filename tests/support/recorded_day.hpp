@@ -1,0 +1,33 @@
+#pragma once
+
+// A day in the life of a cluster, as its audit log would have it: two replicas, a Flux that deploys, people and pipelines that are denied,
+// break-glass at night, a policy change, a lock that learns, a crash, a lost heartbeat, and names that an attacker chose. Made by a seed:
+// the same seed makes the same day. For tests that need many records, and for looking at a report.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "audit/record.hpp"
+#include "audit/stored_records.hpp"
+#include "base/clock.hpp"
+
+namespace fluxgate::testing {
+
+struct DayOptions {
+    std::uint64_t seed = 1;
+    std::size_t changes = 12'000;  // by Flux
+    std::size_t denials = 2'500;
+};
+
+inline constexpr WallTime kDayBegin{std::chrono::seconds{1'795'132'800}};  // 2026-11-20T00:00:00Z
+inline constexpr WallTime kDayEnd{std::chrono::seconds{1'795'219'200}};
+
+// In the order of the log, with the sequences of their replicas.
+std::vector<audit::Record> recorded_day(const DayOptions& options);
+
+// The texts of records, each at its index; the last `without_index` are not under a checkpoint yet.
+std::vector<std::string> texts_of(const std::vector<audit::Record>& records);
+audit::Records records_of(const std::vector<std::string>& texts, std::size_t without_index = 0);
+
+}  // namespace fluxgate::testing
