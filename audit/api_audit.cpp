@@ -301,7 +301,7 @@ private:
     // CSV: RFC 4180.
     Result<void> table() {
         std::vector<std::string> header;
-        bool whole = row(header);
+        row(header);
         for (std::string& name : header) name = name.substr(0, name.find(" [UTC]"));
         const auto has = [&](std::string_view wanted) {
             return std::any_of(header.begin(), header.end(), [&](const std::string& name) { return lower(name) == wanted; });
@@ -311,13 +311,16 @@ private:
                         "this is neither JSON nor CSV with the columns of AKSAudit (AuditId, Stage, Verb, …) or AzureDiagnostics (log_s)",
                         name_);
         std::vector<std::string> cells;
-        while (whole && bytes_.peek() != kEnd) {
+        while (bytes_.peek() != kEnd) {
             ++number_;
-            whole = row(cells);
+            const bool whole = row(cells);
+            if (!whole) {
+                file_.cut_at_the_end = true;
+                return {};
+            }
             if (cells.size() == 1 && cells.front().empty()) continue;
             if (cells.size() != header.size()) {
-                if (whole) unreadable({Errc::invalid_argument, fmt::format("{} columns, expected {}", cells.size(), header.size()), {}});
-                file_.cut_at_the_end = !whole;
+                unreadable({Errc::invalid_argument, fmt::format("{} columns, expected {}", cells.size(), header.size()), {}});
                 continue;
             }
             json object = json::object();
@@ -359,6 +362,13 @@ private:
 };
 
 }  // namespace
+
+bool is_connection(const ApiEvent& event) {
+    constexpr std::array<std::string_view, 4> kOfPods{"exec", "attach", "portforward", "proxy"};
+    if (!event.group.empty()) return false;
+    if (event.resource == "pods") return std::find(kOfPods.begin(), kOfPods.end(), event.sub_resource) != kOfPods.end();
+    return (event.resource == "services" || event.resource == "nodes") && event.sub_resource == "proxy";
+}
 
 Result<ApiEvent> parse_api_event(std::string_view text) {
     const json row = parse_without_objects(text);

@@ -62,6 +62,9 @@ struct ApiAuditFile {
     bool cut_at_the_end = false;  // the last line is not whole: the API server was writing, or somebody copied a part
 };
 
+// exec, attach, port-forward and proxy, which come with any verb: a WebSocket begins as a get.
+bool is_connection(const ApiEvent& event);
+
 using UseApiEvent = std::function<Result<void>(const ApiEvent&)>;
 
 // f(event) for each event, of every stage and verb, in the order of the file; `name` is for `where`. An empty input is an empty file.

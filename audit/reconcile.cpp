@@ -27,13 +27,6 @@ bool is_write(std::string_view verb) {
     return std::find(kWrites.begin(), kWrites.end(), verb) != kWrites.end();
 }
 
-// Connections may come with any verb: a WebSocket begins as a get.
-bool is_connection(const ApiEvent& event) {
-    constexpr std::array<std::string_view, 4> kOfPods{"exec", "attach", "portforward", "proxy"};
-    if (event.resource == "pods") return std::find(kOfPods.begin(), kOfPods.end(), event.sub_resource) != kOfPods.end();
-    return (event.resource == "services" || event.resource == "nodes") && event.sub_resource == "proxy";
-}
-
 // The outcome is known. A connection counts from its beginning, because the end may be hours away.
 bool is_decided(const ApiEvent& event) {
     return event.stage == "ResponseComplete" || event.stage == "Panic" || (is_connection(event) && event.stage == "ResponseStarted");
@@ -231,8 +224,10 @@ void Reconciler::add(const ApiEvent& event) {
     if ((!is_write(event.verb) && !is_connection(event)) || !is_decided(event)) return;
     if (options_.namespaces && !options_.namespaces(event.namespace_name)) return;
     const Ours ours = ours_of(event, options_);
-    const Guarded guarded = options_.guarded(event);
-    if (guarded == Guarded::no && ours.webhook.empty() && !ours.failed_open) return;
+    Guarded guarded = options_.guarded(event);
+    // The API server meant to ask us, so it is ours to guard, whoever says what is.
+    if (guarded == Guarded::no && ours.failed_open) guarded = event.dry_run ? Guarded::stores_nothing : Guarded::yes;
+    if (guarded == Guarded::no && ours.webhook.empty()) return;
     const std::string identity =
         fmt::format("{}\n{}\n{}\n{}\n{}", event.audit_id, event.time.time_since_epoch().count(), event.verb, event.request_uri, event.user);
     if (!events_.insert(id_of(identity))) {

@@ -39,4 +39,7 @@ void add_grant_sign(CLI::App& grant, Run& run);
 void add_grant_status(CLI::App& grant, Run& run);
 void add_grant_end(CLI::App& grant, Run& run);
 
+// Below `fluxgate audit`.
+void add_audit_reconcile(CLI::App& audit, Run& run);
+
 }  // namespace fluxgate::cli
