@@ -28,4 +28,7 @@ struct Checkpoint {
 // Checks form, that a signature by `key` is there and holds, and that the origin is the key's name. Errors: invalid_argument, contradictory.
 Result<Checkpoint> open_checkpoint(std::string_view note, const VerifierKey& key);
 
+// The note with the signature of `key`, whose name becomes the origin. Error invalid_argument: no such note can be.
+Result<std::string> sign_checkpoint(std::uint64_t size, const Hash& root, const SignerKey& key);
+
 }  // namespace fluxgate::audit

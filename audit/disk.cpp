@@ -49,6 +49,7 @@ public:
                 if (errno == EINTR) continue;
                 return io_error("write to the audit log", path_);
             }
+            if (written == 0) return fail(Errc::io, "cannot write to the audit log: nothing was taken", path_.string());
             bytes.remove_prefix(static_cast<std::size_t>(written));
             offset += static_cast<std::uint64_t>(written);
         }
@@ -61,7 +62,8 @@ public:
     }
 
     Result<void> allocate(std::uint64_t bytes) override {
-        const int error = ::posix_fallocate(descriptor_.get(), 0, static_cast<off_t>(bytes));
+        int error = EINTR;
+        while (error == EINTR) error = ::posix_fallocate(descriptor_.get(), 0, static_cast<off_t>(bytes));
         if (error == 0) return {};
         errno = error;
         return io_error("take room for the audit log", path_);
@@ -102,12 +104,11 @@ public:
     explicit PosixDisk(std::filesystem::path directory) : root_(std::move(directory)) {}
 
     Result<void> take() override {
-        if (::mkdir(root_.c_str(), 0750) == 0) {
-            // "/..": also right for "audit" and "audit/".
-            if (auto synced = sync(root_ / ".."); !synced) return synced;
-        } else if (errno != EEXIST) {
-            return io_error("create the audit directory", root_);
-        }
+        const bool made = ::mkdir(root_.c_str(), 0750) == 0;
+        if (!made && errno != EEXIST) return io_error("create the audit directory", root_);
+        // Also when it was there: who made it may have been killed before its name was durable. But the directory above, which "/.." finds
+        // for "audit" and "audit/" alike, need not be ours to read.
+        if (auto synced = sync(root_ / ".."); !synced && (made || ::access((root_ / "..").c_str(), R_OK) == 0)) return synced;
         taken_ = Descriptor(::open(root_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
         if (!taken_.good()) return io_error("open the audit directory", root_);
         if (::flock(taken_.get(), LOCK_EX | LOCK_NB) == 0) return {};
@@ -189,6 +190,16 @@ private:
 };
 
 }  // namespace
+
+bool DurableDirectories::contains(const std::string& path) const {
+    const std::lock_guard lock(mutex_);
+    return paths_.contains(path);
+}
+
+void DurableDirectories::insert(const std::string& path) {
+    const std::lock_guard lock(mutex_);
+    paths_.insert(path);
+}
 
 std::unique_ptr<Disk> make_posix_disk(std::filesystem::path directory) { return std::make_unique<PosixDisk>(std::move(directory)); }
 

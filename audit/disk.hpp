@@ -11,6 +11,8 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <mutex>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -45,6 +47,18 @@ struct DirectoryEntry {
     friend bool operator==(const DirectoryEntry&, const DirectoryEntry&) = default;
 };
 
+// The directories whose names this process has made durable itself. That a directory is there says nothing: a killed process may have left
+// its name in the cache only. Any thread.
+class DurableDirectories {
+public:
+    bool contains(const std::string& path) const;
+    void insert(const std::string& path);
+
+private:
+    mutable std::mutex mutex_;
+    std::set<std::string> paths_;
+};
+
 // Any thread may call it, but for files, see there. Errors io, with the path.
 class Disk {
 public:
@@ -58,13 +72,18 @@ public:
     virtual Result<std::vector<DirectoryEntry>> list(const std::string& path) = 0;
     virtual Result<bool> exists(const std::string& path) = 0;
     virtual Result<void> make_directory(const std::string& path) = 0;  // there already: fine
-    virtual Result<std::unique_ptr<File>> create(
-        const std::string& path) = 0;  // new and empty, mode 0640; a name that is there is an error
+    // New and empty, mode 0640; a name that is there is an error.
+    virtual Result<std::unique_ptr<File>> create(const std::string& path) = 0;
     virtual Result<std::unique_ptr<File>> open(const std::string& path, Access access) = 0;
     virtual Result<void> rename(const std::string& from, const std::string& to) = 0;  // over what is there
     virtual Result<void> link(const std::string& from, const std::string& to) = 0;    // a second name; `to` is there: error contradictory
     virtual Result<void> remove(const std::string& path) = 0;                         // a file
     virtual Result<void> sync_directory(const std::string& path) = 0;
+
+    DurableDirectories& durable_directories() { return durable_directories_; }  // for audit/durable_file.hpp
+
+private:
+    DurableDirectories durable_directories_;
 };
 
 std::unique_ptr<Disk> make_posix_disk(std::filesystem::path directory);

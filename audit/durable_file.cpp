@@ -15,12 +15,14 @@ std::string parent_of(const std::string& path) {
 // written over.
 std::string beside(const std::string& path) { return path + ".new"; }
 
-Result<void> write_beside(Disk& disk, const std::string& path, std::string_view bytes) {
+Result<void> remove_beside(Disk& disk, const std::string& path) {
     const auto there = disk.exists(beside(path));
     if (!there) return tl::unexpected(there.error());
-    if (*there) {
-        if (auto removed = disk.remove(beside(path)); !removed) return removed;
-    }
+    return *there ? disk.remove(beside(path)) : Result<void>();
+}
+
+Result<void> write_beside(Disk& disk, const std::string& path, std::string_view bytes) {
+    if (auto removed = remove_beside(disk, path); !removed) return removed;
     auto file = disk.create(beside(path));
     if (!file) return tl::unexpected(file.error());
     if (auto written = (*file)->write_at(0, bytes); !written) return written;
@@ -35,8 +37,11 @@ Result<void> require_same(Disk& disk, const std::string& path, std::string_view 
     if (!got) return tl::unexpected(got.error());
     if (std::string_view(found).substr(0, *got) != bytes)
         return fail(Errc::contradictory, "a file that never changes is there with other bytes: somebody changed the audit log", path);
-    // Whoever wrote it may have been killed before it was durable.
+    // Whoever wrote it may have been killed before it was durable, or after its sync had failed: then what we see is in the cache only, and
+    // a sync alone would not write it any more.
+    if (auto written = (*file)->write_at(0, bytes); !written) return written;
     if (auto synced = (*file)->sync(); !synced) return synced;
+    if (auto removed = remove_beside(disk, path); !removed) return removed;
     return disk.sync_directory(parent_of(path));
 }
 
@@ -62,13 +67,12 @@ Result<void> replace_durably(Disk& disk, const std::string& path, std::string_vi
 }
 
 Result<void> make_directories_durably(Disk& disk, const std::string& path) {
-    if (path.empty()) return {};
-    const auto there = disk.exists(path);
-    if (!there) return tl::unexpected(there.error());
-    if (*there) return {};
+    if (path.empty() || disk.durable_directories().contains(path)) return {};
     if (auto made = make_directories_durably(disk, parent_of(path)); !made) return made;
     if (auto made = disk.make_directory(path); !made) return made;
-    return disk.sync_directory(parent_of(path));
+    if (auto synced = disk.sync_directory(parent_of(path)); !synced) return synced;
+    disk.durable_directories().insert(path);
+    return {};
 }
 
 Result<std::string> read_whole(Disk& disk, const std::string& path, std::size_t bytes_max) {

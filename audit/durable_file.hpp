@@ -1,7 +1,7 @@
 #pragma once
 
 // Whole small files that are there after a loss of power, or not at all: written under another name, synced, given their name, and the
-// directory synced. Missing directories are made, and synced too.
+// directory synced. Missing directories are made, and synced too. Any thread, but one at a time for a path.
 
 #include <cstddef>
 #include <string>
@@ -19,7 +19,7 @@ Result<void> create_durably(Disk& disk, const std::string& path, std::string_vie
 // For the few files that change: the checkpoint, a verifier key. A reader sees the old or the new one, whole. Error io.
 Result<void> replace_durably(Disk& disk, const std::string& path, std::string_view bytes);
 
-// Makes a directory and those above it, durably.
+// Makes a directory and those above it, durably. What this process has made so before costs nothing.
 Result<void> make_directories_durably(Disk& disk, const std::string& path);
 
 // Errors: io, too_large.

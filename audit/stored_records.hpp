@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "audit/disk.hpp"
 #include "base/error.hpp"
 
 namespace fluxgate::audit {
@@ -34,6 +35,7 @@ struct RecordRange {
 // Errors: io, invalid_argument (a file that is no bundle or checkpoint); those of `use` as they come. Signatures and hashes are not
 // checked: that is audit/verify.hpp.
 Result<void> each_record(const std::filesystem::path& directory, const RecordRange& range, const UseRecord& use);
+Result<void> each_record(Disk& disk, const RecordRange& range, const UseRecord& use);
 
 // How many records there are under the checkpoint; 0 without one.
 Result<std::uint64_t> published_size(const std::filesystem::path& directory);

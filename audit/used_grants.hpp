@@ -1,6 +1,6 @@
 #pragma once
 
-// How often break-glass grants were used, as the records of a replica's log tell it: a count that survives a restart.
+// How often break-glass grants were used, as the records of an audit folder tell it: a count that survives a restart.
 
 #include <cstdint>
 #include <filesystem>
@@ -13,9 +13,8 @@
 
 namespace fluxgate::audit {
 
-// By the digest of a grant; of writes that were allowed at `since` or later. Reads the newest file first and stops at the first that
-// ends before `since`; keeps one line in memory. A torn last line was never acknowledged and counts for nothing. Errors: io,
-// invalid_json, missing_field, with file and line.
+// By the digest of a grant; of writes that were allowed at `since` or later. Reads the newest records first and stops when 256 in a row
+// are older by more than audit/query.hpp's kDisorderMax. Errors: those of each_record; of an entry that is no record, with its place.
 Result<std::map<std::string, std::uint64_t, std::less<>>> count_used_grants(const std::filesystem::path& directory, WallTime since);
 
 }  // namespace fluxgate::audit

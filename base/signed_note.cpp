@@ -10,6 +10,7 @@
 #include <openssl/sha.h>
 
 #include "base/base64.hpp"
+#include "base/utf8.hpp"
 
 namespace fluxgate {
 
@@ -82,31 +83,6 @@ Result<KeyText> split_key(std::string_view text, std::string_view expected) {
 
 constexpr std::string_view kBadId = "the id does not belong to this name and key: a part was changed or copied from elsewhere";
 
-// One sequence of UTF-8 at the front, RFC 3629; 0 if there is none.
-std::size_t sequence_size(std::string_view text) {
-    const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<std::uint8_t>(text[i]) : 0u; };
-    const auto follows = [&](std::size_t count) {
-        for (std::size_t i = 1; i <= count; ++i) {
-            if ((byte(i) & 0xc0u) != 0x80u) return false;
-        }
-        return true;
-    };
-    const unsigned first = byte(0);
-    if (first < 0x80) return 1;
-    if (first >= 0xc2 && first <= 0xdf && follows(1)) return 2;
-    if (first >= 0xe0 && first <= 0xef && follows(2)) {
-        const bool overlong = first == 0xe0 && byte(1) < 0xa0;
-        const bool surrogate = first == 0xed && byte(1) >= 0xa0;
-        return overlong || surrogate ? 0 : 3;
-    }
-    if (first >= 0xf0 && first <= 0xf4 && follows(3)) {
-        const bool overlong = first == 0xf0 && byte(1) < 0x90;
-        const bool beyond = first == 0xf4 && byte(1) >= 0x90;
-        return overlong || beyond ? 0 : 4;
-    }
-    return 0;
-}
-
 // What any part of a note may hold: UTF-8 without control characters but the line feed.
 Result<void> check_characters(std::string_view text) {
     for (std::size_t i = 0; i < text.size();) {
@@ -114,7 +90,7 @@ Result<void> check_characters(std::string_view text) {
         if ((first < ' ' && first != '\n') || first == 0x7f)
             return fail(Errc::invalid_argument,
                         fmt::format("a note holds no control characters but line feeds; byte {} is {:#04x}", i, first));
-        const std::size_t size = sequence_size(text.substr(i));
+        const std::size_t size = utf8_length(text.substr(i));
         if (size == 0) return fail(Errc::invalid_utf8, fmt::format("byte {} of the note is no UTF-8", i));
         i += size;
     }

@@ -24,6 +24,7 @@ void add_check(CLI::App& app, Run& run);
 void add_test(CLI::App& app, Run& run);
 void add_policy(CLI::App& app, Run& run);
 void add_grant(CLI::App& app, Run& run);
+void add_audit(CLI::App& app, Run& run);
 void add_completion(CLI::App& app, Run& run);
 
 // Below `fluxgate policy`.
@@ -40,6 +41,13 @@ void add_grant_status(CLI::App& grant, Run& run);
 void add_grant_end(CLI::App& grant, Run& run);
 
 // Below `fluxgate audit`.
+void add_audit_verify(CLI::App& audit, Run& run);
+void add_audit_query(CLI::App& audit, Run& run);
+void add_audit_tail(CLI::App& audit, Run& run);
+void add_audit_prove(CLI::App& audit, Run& run);
+void add_audit_rotate_key(CLI::App& audit, Run& run);
+void add_audit_epoch(CLI::App& audit, Run& run);
+void add_audit_prune(CLI::App& audit, Run& run);
 void add_audit_reconcile(CLI::App& audit, Run& run);
 
 }  // namespace fluxgate::cli

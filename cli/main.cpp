@@ -43,6 +43,7 @@ int main(int argc, char** argv) {
     add_test(app, run);
     add_policy(app, run);
     add_grant(app, run);
+    add_audit(app, run);
     add_demo(app, run);
     add_completion(app, run);
     try {

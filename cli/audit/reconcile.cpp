@@ -13,6 +13,7 @@
 #include "audit/reconcile.hpp"
 #include "audit/stored_records.hpp"
 #include "base/duration.hpp"
+#include "cli/audit/folder.hpp"
 #include "cli/audit/guarded_writes.hpp"
 #include "cli/audit/reconcile_output.hpp"
 #include "cli/commands.hpp"
@@ -70,7 +71,7 @@ Result<std::vector<policy::Glob>> globs_of(std::string_view flag, const std::vec
 
 Result<std::optional<WallTime>> time_of(std::string_view flag, const std::string& text) {
     if (text.empty()) return std::nullopt;
-    const auto time = parse_rfc3339(text);
+    const auto time = moment_of(text, SystemClock().now());
     if (!time) return fail(time.error().code, fmt::format("{}: {}", flag, time.error().message));
     return *time;
 }
@@ -221,8 +222,8 @@ void add_audit_reconcile(CLI::App& audit, Run& run) {
          "NAME");
     command->add_option("--policies", flags->policies, "guarded is what the locks in this folder are about")->type_name("DIR");
     list(command->add_option("--namespaces", flags->namespaces, "compare only there, * is any text; again for more"), "NAME");
-    command->add_option("--from", flags->from, "requests from this time on, as 2026-12-05T02:10:00Z")->type_name("TIME");
-    command->add_option("--to", flags->to, "requests before this time")->type_name("TIME");
+    command->add_option("--from", flags->from, "requests not before: RFC 3339, or how long ago (24h, 7d)")->type_name("TIME");
+    command->add_option("--to", flags->to, "requests before: RFC 3339, or how long ago")->type_name("TIME");
     command->add_option("--clock-difference", flags->clock_difference, "how far the clocks of API server and Fluxgate may be apart")
         ->type_name("DURATION")
         ->capture_default_str();

@@ -7,8 +7,9 @@
 #include <nlohmann/json.hpp>
 
 #include "base/clock.hpp"
+#include "cli/audit/folder.hpp"
+#include "cli/audit/record_rows.hpp"
 #include "cli/messages.hpp"
-#include "cli/output/csv.hpp"
 #include "cli/output/result_json.hpp"
 #include "cli/output/style.hpp"
 #include "cli/output/text.hpp"
@@ -26,12 +27,6 @@ constexpr std::array kKinds{FindingKind::bypassed,   FindingKind::failed_open, F
                             FindingKind::unrecorded, FindingKind::unknown,     FindingKind::duplicate,    FindingKind::unproven};
 constexpr std::size_t kRowsMax = 1'000;
 constexpr std::size_t kCellCharactersMax = 80;
-
-std::string grouped(std::uint64_t number) {
-    std::string digits = std::to_string(number);
-    for (std::size_t at = digits.size(); at > 3; at -= 3) digits.insert(at - 3, ",");
-    return digits;
-}
 
 std::string count_of(std::uint64_t number, std::string_view noun) {
     return fmt::format("{} {}{}", grouped(number), noun, number == 1 ? "" : "s");
@@ -181,15 +176,15 @@ private:
 class CsvOutput final : public ReconcileOutput {
 public:
     explicit CsvOutput(std::ostream& out) : out_(out) {
-        write_csv_row(out_, {"finding", "time", "user", "impersonatedUser", "verb", "namespace", "resource", "name", "code", "auditID",
-                             "recordId", "where", "remark"});
+        out_ << csv_line({"finding", "time", "user", "impersonatedUser", "verb", "namespace", "resource", "name", "code", "auditID",
+                          "recordId", "where", "remark"});
     }
 
     void found(const ReconcileFinding& finding) override {
-        write_csv_row(out_, {std::string(to_string(finding.kind)), format_rfc3339(finding.time), finding.user, finding.impersonated_user,
-                             finding.verb, finding.namespace_name, finding.resource, finding.name,
-                             finding.code == 0 ? "" : std::to_string(finding.code), finding.audit_id, finding.record_id, finding.where,
-                             finding.remark});
+        out_ << csv_line({std::string(to_string(finding.kind)), format_rfc3339(finding.time), finding.user, finding.impersonated_user,
+                          finding.verb, finding.namespace_name, finding.resource, finding.name,
+                          finding.code == 0 ? "" : std::to_string(finding.code), finding.audit_id, finding.record_id, finding.where,
+                          finding.remark});
     }
     void finish(const Reconciliation& result, const ReconcileScope&) override {
         print_problem("fluxgate audit reconcile: " + summary_of(result));

@@ -9,7 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "audit/record.hpp"
-#include "audit/verify.hpp"
+#include "audit/stored_records.hpp"
 #include "cli/output/result_json.hpp"
 #include "kube/path.hpp"
 #include "policy/lock/writers_text.hpp"
@@ -19,23 +19,12 @@ namespace fluxgate::cli {
 namespace {
 
 using kube::Operation;
-using nlohmann::json;
 using nlohmann::ordered_json;
 using policy::Assurance;
 using policy::Operations;
 
 constexpr std::string_view kAccount = "system:serviceaccount:";
 constexpr std::array kOperations{Operation::create, Operation::update, Operation::remove, Operation::connect};
-
-std::string text_in(const json& object, const char* key) {
-    const auto found = object.find(key);
-    return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
-bool is_true(const json& object, const char* key) {
-    const auto found = object.find(key);
-    return found != object.end() && found->is_boolean() && found->get<bool>();
-}
 
 std::optional<Operation> operation_of(std::string_view text) {
     const auto* found = std::find_if(kOperations.begin(), kOperations.end(), [&](Operation one) { return kube::to_string(one) == text; });
@@ -156,44 +145,39 @@ std::string writers_line(const policy::LockRule& lock, const std::vector<std::st
 
 Result<LearnedWriters> LearnedWriters::read(const std::filesystem::path& directory) {
     LearnedWriters learned;
-    const auto torn_tails = audit::each_record_line(directory, [&](std::string_view line, const std::string& where) -> Result<void> {
-        auto added = learned.add(line);
-        if (!added) return fail(added.error().code, added.error().message, where);
-        return added;
+    const auto read = audit::each_record(directory, {}, [&](const audit::StoredRecord& stored) -> Result<bool> {
+        auto added = learned.add(stored.text);
+        if (!added) return fail(added.error().code, added.error().message, stored.where());
+        return true;
     });
-    if (!torn_tails) return tl::unexpected(torn_tails.error());
+    if (!read) return tl::unexpected(read.error());
     return learned;
 }
 
-Result<void> LearnedWriters::add(std::string_view line) {
-    if (const auto record = audit::parse_line(line); !record) return tl::unexpected(record.error());
-    const json record = json::parse(line, nullptr, false);
-    if (!is_true(record, "learned") || text_in(record, "decision") != "allowed") return {};
-    const json request = record.value("request", json::object());
-    const json user = record.value("user", json::object());
-    if (!request.is_object() || !user.is_object()) return fail(Errc::missing_field, "a learned write without request or user");
+Result<void> LearnedWriters::add(std::string_view text) {
+    // As `encode` writes it; most records of a log need not be parsed.
+    if (text.find("\"learned\":true") == std::string_view::npos) return {};
+    const auto parsed = audit::parse_record(text);
+    if (!parsed) return tl::unexpected(parsed.error());
+    const audit::Record& record = *parsed;
+    if (!record.learned || record.decision != "allowed") return {};
 
-    const std::string username = text_in(user, "username");
-    const std::string group = text_in(request, "group");
-    const std::string space = text_in(request, "namespace");
-    const std::string resource = text_in(request, "resource");
-    const std::string sub_resource = text_in(request, "subResource");
-    const auto proof = proof_of(username, text_in(user, "assurance"));
-    const auto operation = operation_of(text_in(request, "operation"));
-    const bool plain = is_plain_name(group) && is_plain_name(space) && is_plain_name(resource) && is_plain_name(sub_resource);
-    const std::string time = text_in(record, "time");
-    // What goes into a comment of the proposal is a time and nothing else.
-    if (is_true(record, "truncated") || !parse_rfc3339(time) || !proof || !operation || !plain || resource.empty() ||
-        !subject_of(username)) {
+    const auto proof = proof_of(record.username, record.assurance);
+    const auto operation = operation_of(record.operation);
+    const bool plain = is_plain_name(record.group) && is_plain_name(record.namespace_name) && is_plain_name(record.resource) &&
+                       is_plain_name(record.sub_resource);
+    if (record.truncated || !proof || !operation || !plain || record.resource.empty() || !subject_of(record.username)) {
         ++left_out_;
         return {};
     }
-    LearnedIdentity& identity = identities_[username];
+    const std::string time = format_rfc3339(record.time);
+    LearnedIdentity& identity = identities_[record.username];
     identity.least = identity.writes == 0 ? *proof : std::min(identity.least, *proof);
     if (identity.writes == 0 || time < identity.first) identity.first = time;
     identity.last = std::max(identity.last, time);
     ++identity.writes;
-    Operations& seen = identity.resources[{group, space}][sub_resource.empty() ? resource : resource + "/" + sub_resource];
+    const std::string resource = record.sub_resource.empty() ? record.resource : record.resource + "/" + record.sub_resource;
+    Operations& seen = identity.resources[{record.group, record.namespace_name}][resource];
     seen = seen.with(*operation);
     return {};
 }

@@ -37,11 +37,11 @@ struct WriterProposal {
 
 class LearnedWriters {
 public:
-    // Of all records in a folder. Errors io, and those of a line that is no record, with FILE:LINE.
+    // Of all records in an audit folder. Errors: those of each_record; of a learned write that is no record, with its place.
     static Result<LearnedWriters> read(const std::filesystem::path& directory);
 
-    // One line of a log; what is no learned write is passed over. Errors: invalid_json, missing_field, unsupported_version.
-    Result<void> add(std::string_view line);
+    // One record as text; what is no learned write is passed over. Errors: those of parse_record.
+    Result<void> add(std::string_view text);
 
     // In the order of names. None has a name that a profile of `set` has; it may be null.
     std::vector<WriterProposal> propose(const policy::PolicySet* set) const;

@@ -24,3 +24,10 @@ TEST_CASE("SHA-256 gives the digests of the standard") {
 }
 
 TEST_CASE("a NUL is a byte like any other to the digest") { CHECK(sha256_hex(std::string_view("\0", 1)) != sha256_hex("")); }
+
+TEST_CASE("the digest of parts is that of the parts joined") {
+    using fluxgate::sha256;
+    CHECK(sha256({"ab", "", "c"}) == sha256({"abc"}));
+    CHECK(sha256({}) == sha256({""}));
+    CHECK(sha256({"abc"})[0] == 0xba);
+}

@@ -41,7 +41,7 @@ std::string line_of(const Seen& seen) {
     record.assurance = seen.assurance;
     record.learned = seen.learned;
     record.truncated = seen.truncated;
-    return audit::to_json(record, 1);
+    return audit::encode(record, Limits{}.record_bytes_max).text(1);
 }
 
 LearnedWriters learned_of(const std::vector<Seen>& list) {
