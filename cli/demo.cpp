@@ -10,6 +10,10 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "audit/published_log.hpp"
+#include "audit/record.hpp"
+#include "audit/record_text.hpp"
+#include "audit/stored_records.hpp"
 #include "audit/verify.hpp"
 #include "certs/authority.hpp"
 #include "cli/commands.hpp"
@@ -167,30 +171,51 @@ Result<Stage> build_stage(const std::string& audit_directory, WallTime now) {
     return stage;
 }
 
-// The log read back from the disk must hold, behind what was there before, every record an answer spoke of, with exactly the
+// The last record of a log; 0 if there is none yet.
+std::uint64_t last_sequence_in(const fs::path& audit) {
+    std::uint64_t sequence = 0;
+    (void)audit::each_record(audit, {.newest_first = true}, [&](const audit::StoredRecord& stored) -> Result<bool> {
+        sequence = audit::sequence_of(stored.text).value_or(0);
+        return false;
+    });
+    return sequence;
+}
+
+// The log read back from the disk must be whole and hold, behind what was there before, every record an answer spoke of, with exactly the
 // rules that the scene expects: a message holds as many violations as fit, the record holds all. Returns what to say, and
 // whether the log is good; rules that differ are the scene's problem.
 std::pair<bool, std::string> verify(const fs::path& audit, std::uint64_t sequence_before, std::vector<Played>& played) {
-    const auto log = audit::verify_log(audit);
-    if (!log) return {false, "audit log: " + to_string(log.error())};
-    std::map<std::string_view, const audit::RecordLine*> by_id;
-    for (const audit::RecordLine& line : log->lines) {
-        if (line.sequence > sequence_before) by_id[line.id] = &line;
+    const auto disk = audit::open_for_reading(audit);
+    if (!disk) return {false, "audit log: " + to_string(disk.error())};
+    const auto found = audit::verify_log(**disk, {});
+    if (!found) return {false, "audit log: " + to_string(found.error())};
+    for (const audit::Finding& finding : found->findings.kept()) {
+        if (finding.level == audit::Finding::Level::error) return {false, "audit log: " + finding.where + ": " + finding.message};
     }
+    std::map<std::string, std::set<std::string>> rules_by_id;
+    const auto read = audit::each_record(**disk, {}, [&](const audit::StoredRecord& stored) -> Result<bool> {
+        const auto record = audit::parse_record(stored.text);
+        if (!record) return tl::unexpected(record.error());
+        if (record->sequence <= sequence_before || !record->event.empty()) return true;
+        std::set<std::string>& rules = rules_by_id[record->id];
+        for (const audit::RecordedViolation& violation : record->violations) rules.insert(violation.rule);
+        return true;
+    });
+    if (!read) return {false, "audit log: " + to_string(read.error())};
     std::size_t spoken_of = 0;
     for (std::size_t i = 0; i < played.size(); ++i) {
         if (played[i].record_id.empty()) continue;
         ++spoken_of;
-        const auto line = by_id.find(played[i].record_id);
-        if (line == by_id.end()) return {false, "audit log: record " + played[i].record_id + " was acknowledged and is not there"};
+        const auto rules = rules_by_id.find(played[i].record_id);
+        if (rules == rules_by_id.end()) return {false, "audit log: record " + played[i].record_id + " was acknowledged and is not there"};
         const std::set<std::string> wanted(scenes()[i].rules.begin(), scenes()[i].rules.end());
-        const std::set<std::string> found(line->second->rules.begin(), line->second->rules.end());
-        if (played[i].problem.empty() && found != wanted) {
-            played[i].problem = fmt::format("denied by the rules {}; expected {}: {}", join(found), join(wanted), played[i].message);
+        if (played[i].problem.empty() && rules->second != wanted) {
+            played[i].problem =
+                fmt::format("denied by the rules {}; expected {}: {}", join(rules->second), join(wanted), played[i].message);
         }
     }
-    return {true, fmt::format("audit log verified: {} records, sequence {} to {} without a hole; all {} that an answer named are there",
-                              log->records, log->first_sequence, log->last_sequence, spoken_of)};
+    return {true, fmt::format("audit log verified: {} entries under a signed checkpoint, {} not yet; all {} that an answer named are there",
+                              found->entries, found->unpublished, spoken_of)};
 }
 
 // What to type to run this program again; it is rarely in the PATH.
@@ -219,7 +244,7 @@ int demo(const std::string& audit_directory) {
     options.listen = options.health_listen = options.metrics_listen = Endpoint{"127.0.0.1", 0};
     options.identity = {stage->server.certificate_pem, stage->server.private_key_pem};
     options.cluster_name = "demo";
-    const auto earlier = audit::verify_log(stage->audit);  // of an earlier demo; fails when there is no folder yet
+    const std::uint64_t earlier = last_sequence_in(stage->audit);  // of an earlier demo
     auto serving = Serving::start(std::move(options), policies, log);
     if (!serving) return die(serving.error());
 
@@ -244,7 +269,7 @@ int demo(const std::string& audit_directory) {
     (*serving)->drain();
     (*serving)->stop(std::chrono::seconds(2));
     serving->reset();
-    const auto [log_good, log_text] = verify(stage->audit, earlier ? earlier->last_sequence : 0, played);
+    const auto [log_good, log_text] = verify(stage->audit, earlier, played);
 
     std::vector<std::vector<Cell>> rows;
     for (const Scene& scene : scenes()) rows.push_back(row_of(rows.size() + 1, scene, played[rows.size()]));
@@ -265,7 +290,7 @@ int demo(const std::string& audit_directory) {
     }
     const std::string root = stage->root.string();
     std::printf("%s\n", style.paint(Colour::bold, "Where everything lies").c_str());
-    std::printf("  %s  the audit log, a record a line\n", stage->audit.c_str());
+    std::printf("  %s  the audit log: `fluxgate audit verify --audit` it\n", stage->audit.c_str());
     std::printf("  %s/policies  the policies\n  %s/reviews  the recorded reviews\n  %s/ca.crt, tls.crt, tls.key  certificates\n\n",
                 root.c_str(), root.c_str(), root.c_str());
     std::printf("%s\n", style.paint(Colour::bold, "What to try next").c_str());

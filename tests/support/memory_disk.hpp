@@ -14,9 +14,28 @@
 
 namespace fluxgate::audit::testing {
 
+// The bytes of a file. Who opened it keeps them, whatever becomes of the name; a copy is another file.
+class MemoryBytes {
+public:
+    MemoryBytes() = default;
+    MemoryBytes(const MemoryBytes& other) : shared_(std::make_shared<std::string>(*other.shared_)) {}
+    MemoryBytes(MemoryBytes&&) = default;
+    MemoryBytes& operator=(MemoryBytes&&) = default;
+    MemoryBytes& operator=(std::string bytes) {
+        shared_ = std::make_shared<std::string>(std::move(bytes));
+        return *this;
+    }
+    std::string* operator->() const { return shared_.get(); }
+    std::string& operator*() const { return *shared_; }
+    const std::shared_ptr<std::string>& shared() const { return shared_; }
+
+private:
+    std::shared_ptr<std::string> shared_ = std::make_shared<std::string>();
+};
+
 class MemoryDisk final : public Disk {
 public:
-    std::map<std::string, std::string> files{};  // by path; tests may change it
+    std::map<std::string, MemoryBytes> files{};  // by path; tests may change it
     std::set<std::string> directories{};         // those made; those that a file is in are there too
 
     Result<void> take() override { return {}; }
@@ -30,7 +49,7 @@ public:
             const std::size_t slash = rest.find('/');
             const bool is_directory = slash != std::string::npos;
             const std::string name = rest.substr(0, slash);
-            found[name] = {name, is_directory, is_directory ? 0 : file->second.size()};
+            found[name] = {name, is_directory, is_directory ? 0 : file->second->size()};
         }
         for (const std::string& directory : directories) {
             if (!directory.starts_with(prefix) || directory.size() == prefix.size()) continue;
@@ -52,24 +71,22 @@ public:
     }
     Result<std::unique_ptr<File>> create(const std::string& path) override {
         if (!files.try_emplace(path).second) return fail(Errc::io, "the file is there already", path);
-        return std::make_unique<MemoryFile>(files[path]);
+        return std::make_unique<MemoryFile>(files[path].shared());
     }
     Result<std::unique_ptr<File>> open(const std::string& path, Access) override {
-        const auto file = files.find(path);
-        if (file == files.end()) return fail(Errc::io, "no such file", path);
-        return std::make_unique<MemoryFile>(file->second);
+        if (!files.contains(path)) return fail(Errc::io, "no such file", path);
+        return std::make_unique<MemoryFile>(files[path].shared());
     }
     Result<void> rename(const std::string& from, const std::string& to) override {
         if (!files.contains(from)) return fail(Errc::io, "no such file", from);
-        std::string bytes = std::move(files[from]);
+        files[to] = std::move(files[from]);
         files.erase(from);
-        files[to] = std::move(bytes);
         return {};
     }
     Result<void> link(const std::string& from, const std::string& to) override {
         if (!files.contains(from)) return fail(Errc::io, "no such file", from);
         if (files.contains(to)) return fail(Errc::contradictory, "the file is there already", to);
-        files[to] = files[from];
+        files[to] = *files[from];
         return {};
     }
     Result<void> remove(const std::string& path) override {
@@ -79,34 +96,33 @@ public:
     Result<void> sync_directory(const std::string&) override { return {}; }
 
 private:
-    // Of a file that must not go away while it is open.
     class MemoryFile final : public File {
     public:
-        explicit MemoryFile(std::string& bytes) : bytes_(bytes) {}
+        explicit MemoryFile(std::shared_ptr<std::string> bytes) : bytes_(std::move(bytes)) {}
         Result<void> write_at(std::uint64_t offset, std::string_view bytes) override {
-            bytes_.resize(std::max<std::size_t>(bytes_.size(), offset + bytes.size()));
-            std::copy(bytes.begin(), bytes.end(), bytes_.begin() + static_cast<std::ptrdiff_t>(offset));
+            bytes_->resize(std::max<std::size_t>(bytes_->size(), offset + bytes.size()));
+            std::copy(bytes.begin(), bytes.end(), bytes_->begin() + static_cast<std::ptrdiff_t>(offset));
             return {};
         }
         Result<void> sync() override { return {}; }
         Result<void> allocate(std::uint64_t bytes) override {
-            bytes_.resize(std::max<std::size_t>(bytes_.size(), bytes));
+            bytes_->resize(std::max<std::size_t>(bytes_->size(), bytes));
             return {};
         }
         Result<void> truncate(std::uint64_t bytes) override {
-            bytes_.resize(bytes);
+            bytes_->resize(bytes);
             return {};
         }
-        Result<std::uint64_t> size() override { return bytes_.size(); }
+        Result<std::uint64_t> size() override { return bytes_->size(); }
         Result<std::size_t> read_at(std::uint64_t offset, std::span<char> into) override {
-            if (offset >= bytes_.size()) return 0;
-            const std::size_t count = std::min(into.size(), bytes_.size() - offset);
-            std::memcpy(into.data(), bytes_.data() + offset, count);
+            if (offset >= bytes_->size()) return 0;
+            const std::size_t count = std::min(into.size(), bytes_->size() - offset);
+            std::memcpy(into.data(), bytes_->data() + offset, count);
             return count;
         }
 
     private:
-        std::string& bytes_;
+        std::shared_ptr<std::string> bytes_;
     };
 };
 

@@ -157,16 +157,14 @@ TEST_CASE("records that teach nothing are passed over, and those that no profile
         CHECK(text.starts_with("# Nothing was learned"));
         CHECK((text.find("Left out: 1") != std::string::npos) == (row.left_out == 1));
     }
+    LearnedWriters learned;
     // A time that would end the comment it is put into.
     std::string forged = line_of({});
     forged.replace(forged.find("2026-12-01T"), 20, "2026\\nkind: WriterProfile");
-    LearnedWriters learned;
-    REQUIRE(learned.add(forged).has_value());
+    CHECK_FALSE(learned.add(forged).has_value());
+    CHECK(learned.add(R"({"data":{"event":"learn-begun"}})").has_value());  // not looked at
+    CHECK(learned.add(R"({"learned":true)").error().code == Errc::invalid_json);
     CHECK(learned.propose(nullptr).empty());
-    CHECK(learned.left_out() == 1);
-    CHECK(learned.add(R"({"schema":"fluxgate.dev/record/v1","sequence":1,"id":"e","event":"learn-begun"})").has_value());
-    CHECK(learned.add("{").error().code == Errc::invalid_json);
-    CHECK(learned.add(R"({"schema":"other"})").error().code == Errc::unsupported_version);
 }
 
 TEST_CASE("names of profiles have at most 63 characters, and stay apart") {
