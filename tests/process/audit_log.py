@@ -163,11 +163,23 @@ def canonical(record):
     return json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
+def envelope(identity, kind, time, subject, data):
+    return canonical({"data": {"replica": "r", "schema": "fluxgate.dev/record/v2", **data}, "datacontenttype": "application/json",
+                      "id": identity, "source": "fluxgate//r", "specversion": "1.0", "subject": subject, "time": time, "type": f"dev.fluxgate.{kind}"})
+
+
 def event(kind, sequence):
     """The text of the record of something that happened to Fluxgate."""
-    return canonical({"data": {"event": kind, "replica": "r", "schema": "fluxgate.dev/record/v2", "sequence": sequence},
-                      "datacontenttype": "application/json", "id": f"{kind}-1", "source": "fluxgate//r", "specversion": "1.0",
-                      "subject": kind, "time": "2026-11-21T09:27:38.774793Z", "type": f"dev.fluxgate.event.{kind}"})
+    return envelope(f"{kind}-1", f"event.{kind}", "2026-11-21T09:27:38.774793Z", kind, {"event": kind, "sequence": sequence})
+
+
+def denial(identity, sequence, time, user, namespace, name):
+    """The text of the record of an update of a Deployment that was denied."""
+    request = {"group": "apps", "kind": "Deployment", "name": name, "namespace": namespace, "operation": "UPDATE",
+               "resource": "deployments", "version": "v1"}
+    return envelope(identity, "review.denied", time, f"{namespace}/deployments.apps/{name}",
+                    {"class": "exceptional", "decision": "denied", "request": request, "sequence": sequence,
+                     "user": {"assurance": "certificate", "username": user}})
 
 
 def write(folder, texts):

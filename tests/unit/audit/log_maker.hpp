@@ -108,13 +108,14 @@ public:
 private:
     void add(const std::string& text) {
         add_to_bundle(bundle_, text);
-        const auto added = edge_.add(leaf_hash(text), [&](unsigned level, std::uint64_t number, const std::vector<Hash>& hashes) -> Result<void> {
-            put(tile_path(level, number, kTileWidth), tile_bytes(hashes));
-            if (level > 0) return {};
-            put(bundle_path(number, kTileWidth), bundle_);
-            bundle_.clear();
-            return {};
-        });
+        const auto added =
+            edge_.add(leaf_hash(text), [&](unsigned level, std::uint64_t number, const std::vector<Hash>& hashes) -> Result<void> {
+                put(tile_path(level, number, kTileWidth), tile_bytes(hashes));
+                if (level > 0) return {};
+                put(bundle_path(number, kTileWidth), bundle_);
+                bundle_.clear();
+                return {};
+            });
         REQUIRE(added.has_value());
         texts_.push_back(text);
     }
