@@ -165,7 +165,7 @@ def canonical(record):
 
 def envelope(identity, kind, time, subject, data):
     return canonical({"data": {"replica": "r", "schema": "fluxgate.dev/record/v2", **data}, "datacontenttype": "application/json",
-                      "id": identity, "source": "fluxgate//r", "specversion": "1.0", "subject": subject, "time": time, "type": f"dev.fluxgate.{kind}"})
+                      "id": identity, "source": "fluxgate/r", "specversion": "1.0", "subject": subject, "time": time, "type": f"dev.fluxgate.{kind}"})
 
 
 def event(kind, sequence):

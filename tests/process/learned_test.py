@@ -87,8 +87,8 @@ class Explaining(unittest.TestCase):
 
     def test_what_cannot_be_read_is_no_answer(self):
         rows = (
-            ("no folder", self.root / "none", "cannot list the audit directory"),
-            ("no record", self.log('{"schema":"other"}'), "sequence 1"),
+            ("no folder", self.root / "none", "there is no folder of an audit log"),
+            ("no record", self.log('{"data":{"learned":true}}'), "sequence 1"),
         )
         for name, folder, expected in rows:
             with self.subTest(name):
