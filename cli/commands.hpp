@@ -50,5 +50,6 @@ void add_audit_export(CLI::App& audit, Run& run);
 void add_audit_rotate_key(CLI::App& audit, Run& run);
 void add_audit_epoch(CLI::App& audit, Run& run);
 void add_audit_prune(CLI::App& audit, Run& run);
+void add_audit_reconcile(CLI::App& audit, Run& run);
 
 }  // namespace fluxgate::cli

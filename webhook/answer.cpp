@@ -14,6 +14,10 @@ namespace {
 
 using nlohmann::ordered_json;
 
+// On every answer, so that the API server's audit log shows which writes Fluxgate was asked about (audit/reconcile.hpp): the API server
+// itself writes nothing of a validating webhook that answered. The usual answer spells it out.
+constexpr const char* kReviewId = "review-id";
+
 // Long names and paths must not push out what helps; they are whole in the record.
 constexpr std::size_t kNameBytesMax = 120;
 struct Widths {
@@ -141,10 +145,12 @@ std::string write_answer(const kube::Review& review, const policy::Verdict& verd
     // The usual answer; the reader lets only harmless characters into a uid.
     if (verdict.allowed && verdict.warnings.empty() && record.state == RecordState::none) {
         std::string answer;
-        answer.reserve(128 + review.uid.size());
+        answer.reserve(192 + 2 * review.uid.size());
         answer += R"({"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{"uid":")";
         answer += review.uid;
-        answer += R"(","allowed":true}})";
+        answer += R"(","allowed":true,"auditAnnotations":{"review-id":")";
+        answer += review.uid;
+        answer += R"("}}})";
         return answer;
     }
     ordered_json answer = envelope(review.uid, verdict.allowed);
@@ -155,6 +161,7 @@ std::string write_answer(const kube::Review& review, const policy::Verdict& verd
         response["warnings"].push_back(shortened_to_characters(printable(verdict.warnings[i]), limits.warning_chars_max));
     }
     ordered_json& annotations = response["auditAnnotations"];
+    annotations[kReviewId] = review.uid;
     if (record.state == RecordState::durable) annotations["record-id"] = review.uid;
     if (record.state == RecordState::repeats) {
         annotations["record-id"] = record.first;
@@ -182,7 +189,7 @@ std::string write_refusal(std::string_view uid, const Error& error) {
     answer["response"]["status"] = {{"code", unreadable ? 400 : 403},
                                     {"reason", unreadable ? "BadRequest" : "Forbidden"},
                                     {"message", printable(shortened(std::string(what) + to_string(error), 1000))}};
-    answer["response"]["auditAnnotations"] = {{"error", to_string(error.code)}};
+    answer["response"]["auditAnnotations"] = {{kReviewId, uid}, {"error", to_string(error.code)}};
     return dump(answer);
 }
 

@@ -3,7 +3,7 @@
 // From a verdict to the bytes of an AdmissionReview response (admission.k8s.io/v1).
 // Rules: the uid echoed exactly, code 403 and reason Forbidden for a denial, 400 for a review that cannot be read, no patch from a
 // validating webhook; warnings of at most 120 characters; audit annotations, which the API server writes into its own audit
-// log as `<webhook name>/<key>`.
+// log as `<webhook name>/<key>`: `review-id` on every answer, so that a write without it was not seen by us.
 
 #include <string>
 #include <string_view>

@@ -474,6 +474,7 @@ func TestWithoutFluxgateTheClusterFailsClosedAndLives(t *testing.T) {
 				t.Errorf("the log lost record %s", record.Text("id"))
 			}
 		}
+		must(t, guard.Verify())
 	})
 }
 

@@ -7,6 +7,7 @@ import stat
 import subprocess
 import unittest
 
+import audit_log
 from support import BINARY, SOON, Serving, Stage, recording
 
 KEY = "bob@example.com"
@@ -267,8 +268,7 @@ class Grants(unittest.TestCase):
             self.assertIn("has been used 2 times", third["status"]["message"])
         with Serving(self.stage, audit, policies=policies) as serving:
             self.assertFalse(ask(serving, "use-4")["allowed"])
-        records = [json.loads(line) for file in sorted(audit.glob("*.jsonl")) for line in file.read_text().splitlines()]
-        used = {record["id"]: record["grants"] for record in records if record.get("grants")}
+        used = {record["id"]: record["data"]["grants"] for record in audit_log.reviews(audit) if record["data"].get("grants")}
         self.assertEqual(sorted(used), ["use-1", "use-2"])
         self.assertEqual({(grant["name"], grant["ticket"], grant["approvedBy"], grant["vouchedBy"]) for grants in used.values() for grant in grants},
                          {("inc-6", "INC-4711", KEY, "git")})

@@ -7,7 +7,8 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from support import BINARY, SOON, Serving, Stage, recording
+import audit_log
+from support import BINARY, SOON, Serving, Stage, recording, wait_for_records
 
 LOCK = """apiVersion: fluxgate.dev/v1alpha1
 kind: GuardPolicy
@@ -30,10 +31,6 @@ def run(*words):
     return subprocess.run([BINARY, "policy", *map(str, words)], capture_output=True, text=True, timeout=SOON)
 
 
-def records(audit):
-    return [json.loads(line) for path in sorted(audit.glob("records-*.jsonl")) for line in path.read_text().splitlines()]
-
-
 class Learning(unittest.TestCase):
     def test_serve_records_the_interval_and_what_it_learned_and_the_proposal_lets_the_same_write_pass(self):
         stage = Stage()
@@ -53,13 +50,11 @@ class Learning(unittest.TestCase):
             serving.wait_for("locks have ended to learn who writes")
             self.assertFalse(caller.call(recording("hpa-scales")).response["allowed"])
             self.assertEqual(serving.metrics()["fluxgate_learning"], 0)
-            # Three events and four reviews: after that all are in the file.
-            serving.wait_for_metric('fluxgate_audit_records_total{result="durable"}', 7)
-        lines = records(audit)
-        events = [(line["event"], line["details"]) for line in lines if line.get("event", "").startswith("learn-")]
+            wait_for_records(audit, lambda records: any(record["data"].get("event") == "learn-ended" for record in records))
+        events = [(record["data"]["event"], record["data"]["details"]) for record in audit_log.events(audit, "learn-begun", "learn-ended")]
         until = ["production/only-git until 2100-01-01T00:00:00.000000Z"]
         self.assertEqual(events, [("learn-begun", until), ("learn-ended", until)])
-        self.assertEqual([line["user"]["username"] for line in lines if line.get("learned")],
+        self.assertEqual([record["data"]["user"]["username"] for record in audit_log.reviews(audit) if record["data"].get("learned")],
                          ["system:serviceaccount:kube-system:horizontal-pod-autoscaler"])
 
         proposed = run("explain", "--learned", audit, "--policies", policies)
@@ -79,12 +74,12 @@ class Explaining(unittest.TestCase):
         self.root = Path(tempfile.mkdtemp(prefix="fluxgate-learned-"))
         self.addCleanup(shutil.rmtree, self.root, ignore_errors=True)
 
-    def log(self, *lines):
-        (self.root / "records-00000000000000000001.jsonl").write_text("".join(line + "\n" for line in lines))
+    def log(self, *texts):
+        audit_log.write(self.root, texts)
         return self.root
 
     def test_a_folder_in_which_nothing_was_learned_says_so(self):
-        for folder in (self.root, self.log('{"schema":"fluxgate.dev/record/v1","sequence":1,"id":"e","event":"learn-begun"}')):
+        for folder in (self.root, self.log(audit_log.event("learn-begun", sequence=1))):
             told = run("explain", "--learned", folder)
             self.assertEqual((told.returncode, told.stderr), (0, ""))
             self.assertIn("Nothing was learned", told.stdout)
@@ -92,8 +87,8 @@ class Explaining(unittest.TestCase):
 
     def test_what_cannot_be_read_is_no_answer(self):
         rows = (
-            ("no folder", self.root / "none", "cannot list the audit directory"),
-            ("no record", self.log('{"schema":"other"}'), "records-00000000000000000001.jsonl:1"),
+            ("no folder", self.root / "none", "there is no folder of an audit log"),
+            ("no record", self.log('{"data":{"learned":true}}'), "sequence 1"),
         )
         for name, folder, expected in rows:
             with self.subTest(name):

@@ -6,6 +6,7 @@ import os
 import threading
 import unittest
 
+import audit_log
 from support import SOON, Serving, Stage, denied_review, recording
 
 PROBES = """apiVersion: fluxgate.dev/v1alpha1
@@ -43,10 +44,6 @@ def wait_for_events(serving, name, count):
         serving.changed.wait_for(lambda: serving.ended or len(serving.events(name)) >= count, SOON)
     assert len(serving.events(name)) >= count, serving.text()
     return serving.events(name)[count - 1]
-
-
-def records(audit):
-    return [json.loads(line) for path in sorted(audit.glob("records-*.jsonl")) for line in path.read_text().splitlines()]
 
 
 class Reloading(unittest.TestCase):
@@ -89,7 +86,9 @@ class Reloading(unittest.TestCase):
             self.assertEqual(metrics['fluxgate_policy_reloads_total{result="loaded"}'], 1)
             self.assertEqual([name for name in metrics if name.startswith("fluxgate_policy_set_info")], [f'fluxgate_policy_set_info{{digest="{second}"}}'])
 
-            events = [record for record in records(serving.audit) if "event" in record]
+            events = [record["data"] for record in audit_log.events(serving.audit, "policy-set-refused", "policy-set-loaded")]
+            # The first is the set of the start.
+            events = events[1:] if events[0]["event"] == "policy-set-loaded" else events
             self.assertEqual([event["event"] for event in events], ["policy-set-refused", "policy-set-loaded"])
             self.assertEqual(events[0]["policySet"], first)
             self.assertIn("second.yaml:10:20", events[0]["details"][0])

@@ -19,6 +19,8 @@ import threading
 import time
 from pathlib import Path
 
+import audit_log
+
 ROOT = Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("FLUXGATE", str(ROOT / "build/release/fluxgate"))
 RECORDINGS = ROOT / "cli/demo/recordings"
@@ -32,9 +34,11 @@ def recording(name):
 
 
 def denied_review(uid):
-    """A review that the demo's policies deny, with a uid of its own."""
+    """A review that the demo's policies deny, with a uid and an object of its own: the same denial again would be counted, not recorded."""
     review = json.loads(recording("person-edits-image"))
-    review["request"]["uid"] = uid
+    request = review["request"]
+    request["uid"] = uid
+    request["name"] = request["object"]["metadata"]["name"] = request["oldObject"]["metadata"]["name"] = uid
     return json.dumps(review).encode()
 
 
@@ -282,17 +286,17 @@ class Load:
 
 
 def verified_ids(audit):
-    """The ids of all records; fails if a line is no record or the sequence has a hole. A torn last line does not count."""
-    ids, last = [], 0
-    for path in sorted(Path(audit).glob("records-*.jsonl")):
-        lines = path.read_bytes().split(b"\n")
-        for number, line in enumerate(lines[:-1], 1):
-            record = json.loads(line)
-            assert record["schema"] == "fluxgate.dev/record/v1", f"{path.name}:{number}"
-            assert record["sequence"] == last + 1, f"{path.name}:{number}: {record['sequence']} follows {last}"
-            last = record["sequence"]
-            ids.append(record["id"])
-    return ids
+    """The ids of the records of all requests, by a reader that is not ours; fails if a record is damaged or the sequence has a hole. A torn
+    tail of the write-ahead log does not count."""
+    return [record["id"] for record in audit_log.reviews(audit)]
+
+
+def wait_for_records(audit, wanted):
+    """Records of what happened to Fluxgate are written beside its work: waits until `wanted` finds its own among all, and returns that."""
+    deadline = time.monotonic() + SOON
+    while not (found := wanted(audit_log.records(audit))):
+        assert time.monotonic() < deadline, audit_log.records(audit)
+    return found
 
 
 def can_trace():

@@ -2,10 +2,12 @@ package lab
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
-	"io/fs"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -138,17 +140,60 @@ func (guard *Guard) Alive() error {
 	return nil
 }
 
-// Records reads the audit directory: JSON Lines, one object per record.
+// Records are the records so far, published or not: of each its data, with the id and time of its envelope.
 func (guard *Guard) Records() (records []Object, err error) {
-	err = filepath.WalkDir(guard.Audit, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
+	text, _, err := guard.run("audit", "query", "--audit", guard.Audit, "-o", "jsonl")
+	if err != nil {
+		return nil, err
+	}
+	for line := range strings.Lines(text) {
+		var envelope Object
+		if err := json.Unmarshal([]byte(line), &envelope); err != nil {
+			return nil, fmt.Errorf("fluxgate audit query: %w in %s", err, line)
 		}
-		found, err := jsonLines(path)
-		records = append(records, found...)
-		return err
-	})
-	return records, err
+		data, ok := envelope["data"].(map[string]any)
+		if !ok {
+			return nil, errors.New("a record without data: " + line)
+		}
+		data["id"], data["time"] = envelope["id"], envelope["time"]
+		records = append(records, data)
+	}
+	return records, nil
+}
+
+// Verify has the whole log verified: every entry, tree and checkpoint, and that nothing is missing.
+func (guard *Guard) Verify() error {
+	text, code, err := guard.run("audit", "verify", "--audit", guard.Audit)
+	if err == nil && code != 0 {
+		err = errors.New("fluxgate audit verify:\n" + text)
+	}
+	return err
+}
+
+// Reconcile compares the log with the API server's: what `fluxgate audit reconcile -o json` says, and its exit code.
+func (guard *Guard) Reconcile(apiAudit string, flags ...string) (result Object, code int, err error) {
+	text, code, err := guard.run(append([]string{"audit", "reconcile", "--audit", guard.Audit, "--api-audit", apiAudit,
+		"--policies", guard.policies, "-o", "json"}, flags...)...)
+	if err == nil {
+		err = json.Unmarshal([]byte(text), &result)
+	}
+	return result, code, err
+}
+
+// run is one command of the program under test: its standard output and exit code. Exit code 2 is an error.
+func (guard *Guard) run(arguments ...string) (output string, code int, err error) {
+	var out, complaints bytes.Buffer
+	command := exec.Command(guard.program, arguments...)
+	command.Stdout, command.Stderr = &out, &complaints
+	err = command.Run()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && exit.ExitCode() == 1 {
+		return out.String(), 1, nil
+	}
+	if err != nil {
+		err = fmt.Errorf("fluxgate %s: %w\n%s", strings.Join(arguments, " "), err, complaints.String())
+	}
+	return out.String(), 0, err
 }
 
 // jsonLines skips lines that are no JSON object: the last one may still be being written.

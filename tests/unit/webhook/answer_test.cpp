@@ -72,11 +72,11 @@ TEST_CASE("an answer repeats the uid exactly, whatever it says") {
     }
 }
 
-TEST_CASE("the usual answer is allowed and nothing else") {
+TEST_CASE("the usual answer is allowed, says in the API server's audit log that we were asked, and nothing else") {
     const ReadReview review(update_review());
     CHECK(write_answer(*review, Verdict{}, RecordState::none, kDigest, kLimits) ==
           R"({"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{"uid":")" + std::string(kUid) +
-              R"(","allowed":true}})");
+              R"(","allowed":true,"auditAnnotations":{"review-id":")" + std::string(kUid) + R"("}}})");
 }
 
 TEST_CASE("a denial reads as the reference says") {
@@ -138,9 +138,11 @@ TEST_CASE("status, reason and annotations of a denial") {
         json annotations;
     };
     const std::vector<Row> rows{
-        {"recorded", RecordState::durable, {{"record-id", kUid}, {"policy-set", kDigest}}},
-        {"not recorded", RecordState::missing, {{"record-missing", "the audit log is not available"}, {"policy-set", kDigest}}},
-        {"dry run", RecordState::none, {{"policy-set", kDigest}}},
+        {"recorded", RecordState::durable, {{"review-id", kUid}, {"record-id", kUid}, {"policy-set", kDigest}}},
+        {"not recorded",
+         RecordState::missing,
+         {{"review-id", kUid}, {"record-missing", "the audit log is not available"}, {"policy-set", kDigest}}},
+        {"dry run", RecordState::none, {{"review-id", kUid}, {"policy-set", kDigest}}},
     };
     for (const Row& row : rows) {
         INFO(row.name);
@@ -338,6 +340,7 @@ TEST_CASE("every error becomes a denial with a code for programs and a sentence 
         const std::string could_not = row.code == Errc::audit_unavailable ? "record: " : "judge: ";
         CHECK(response["status"]["message"] == "Fluxgate denied what it could not " + could_not + to_string(error));
         CHECK(response["auditAnnotations"]["error"] == std::string(to_string(row.code)));
+        CHECK(response["auditAnnotations"]["review-id"] == response["uid"]);
         // A verdict that says both "allowed" and "error" is a denial.
         Verdict undecided = Verdict::undecided(error);
         undecided.allowed = true;
