@@ -36,7 +36,7 @@ test: packages-build ## install what is missing, build, and run every test that 
 # --- against real things ----------------------------------------------------------------------------------------------
 .PHONY: cluster-test bench bench-check fuzz mutation torture
 cluster-test: build ## a real Kubernetes control plane and Flux against the release binary (needs Go 1.26 or newer)
-	@$(call compile,release) --target manifest_reader
+	@$(call compile,release) --target manifest_reader log_maker
 	@FLUXGATE=$(CURDIR)/$(binary) tests/cluster/run $(GO_TEST_FLAGS)
 
 bench: packages-build packages-bench ## speed and memory, as a table and one JSON line per figure

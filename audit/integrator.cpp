@@ -17,7 +17,8 @@ namespace {
 
 constexpr std::string_view kTileDirectory = "tile";
 constexpr std::string_view kWhatToDo =
-    "nothing will be signed; restore the folder from a copy, or end this log and begin a new one with `fluxgate audit epoch`";
+    "nothing will be signed; put this file back from a copy, or end this log and begin a new one with `fluxgate audit epoch` (never go on "
+    "with an older copy of the whole folder: that would sign a second history)";
 
 const std::string kCheckpoint(kCheckpointPath);
 const std::string kVerifierKey(kVerifierKeyPath);
