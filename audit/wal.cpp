@@ -4,8 +4,8 @@
 #include <utility>
 
 #include <fmt/format.h>
-#include <boost/crc.hpp>
 
+#include "audit/crc32c.hpp"
 #include "audit/durable_file.hpp"
 #include "audit/layout.hpp"
 
@@ -44,14 +44,6 @@ Number get(std::string_view bytes, std::size_t at) {
     return number;
 }
 
-// CRC32C (Castagnoli).
-std::uint32_t checksum(std::string_view first, std::string_view second = {}) {
-    boost::crc_optimal<32, 0x1edc6f41, 0xffffffff, 0xffffffff, true, true> crc;
-    crc.process_bytes(first.data(), first.size());
-    crc.process_bytes(second.data(), second.size());
-    return crc.checksum();
-}
-
 std::string segment_path(std::uint64_t first) { return fmt::format("{}/{:020}{}", kWalDirectory, first, kSuffix); }
 
 // The first sequence of "00000000000000000042.wal".
@@ -66,7 +58,7 @@ std::optional<std::uint64_t> first_of_name(std::string_view name) {
 std::string segment_header(std::uint64_t first) {
     std::string header(kSegmentMagic);
     put(header, first);
-    put(header, checksum(header));
+    put(header, crc32c(header));
     header.resize(kSegmentHeaderBytes);
     return header;
 }
@@ -77,7 +69,7 @@ void append_frame(std::string& bytes, std::uint64_t sequence, std::uint64_t batc
     put(bytes, static_cast<std::uint32_t>(payload.size()));
     put(bytes, sequence);
     put(bytes, batch);
-    put(bytes, checksum(std::string_view(bytes).substr(begin), payload));
+    put(bytes, crc32c(std::string_view(bytes).substr(begin), payload));
     bytes += payload;
 }
 
@@ -98,7 +90,7 @@ std::optional<Frame> unchecked_frame(std::string_view bytes) {
 }
 
 bool is_valid(std::string_view bytes, const Frame& frame) {
-    return get<std::uint32_t>(bytes, kFrameCrcAt) == checksum(bytes.substr(0, kFrameCrcAt), frame.payload);
+    return get<std::uint32_t>(bytes, kFrameCrcAt) == crc32c(bytes.substr(0, kFrameCrcAt), frame.payload);
 }
 
 Result<std::string> read_bytes(File& file, std::uint64_t offset, std::size_t bytes_max) {
