@@ -189,19 +189,20 @@ TEST_CASE("a record that can be read but is not durable yet is not published") {
         Publisher publisher(*process.disk, *process.log, key(), process.said.options());
         process.said.wait_for_size(1);
     }
+    process.append(1);
     Gate gate;
     simulated.before_each_step([&gate](audit::testing::Step step, const std::string& path) {
         if (step == audit::testing::Step::sync && path.starts_with("wal/")) gate.pass();
     });
-    process.log->append(record_of("two"), [](Result<std::uint64_t>) {});
+    process.log->append(record_of("three"), [](Result<std::uint64_t>) {});
     gate.wait_for_someone();
-    CHECK(audit::testing::records_in(simulated).size() == 2);
+    CHECK(audit::testing::records_in(simulated).size() == 3);
     { Publisher publisher(*process.disk, *process.log, key(), process.said.options()); }
-    CHECK(checkpoint_on(simulated)->size == 1);
+    CHECK(checkpoint_on(simulated)->size == 2);
     gate.open();
     process.append(1);
     { Publisher publisher(*process.disk, *process.log, key(), process.said.options()); }
-    CHECK(checkpoint_on(simulated)->size == 3);
+    CHECK(checkpoint_on(simulated)->size == 4);
 }
 
 TEST_CASE("a write-ahead log that begins behind the last entry is a hole, over which nothing is signed") {
@@ -287,6 +288,28 @@ TEST_CASE("a failing disk under the provable log stops the publisher, not the lo
     process.append(1);
     CHECK_FALSE(process.log->broken());
     CHECK(checkpoint_on(simulated)->size == 1);
+}
+
+TEST_CASE("records that are not under a checkpoint yet are never given up, even when the folder is full") {
+    SimulatedDisk simulated;
+    Process process(simulated, {.segment_bytes = 20'000, .disk_bytes_max = 200'000});
+    process.append(1);
+    Gate gate;
+    {
+        Publisher publisher(*process.disk, *process.log, key(), process.said.options());
+        process.said.wait_for_size(1);
+        simulated.before_each_step([&gate](audit::testing::Step step, const std::string& path) {
+            if (step == audit::testing::Step::sync && path.starts_with("tile/")) gate.pass();
+        });
+        std::uint64_t last = 1;
+        for (Result<std::uint64_t> written = last; written && last < 2'000; written = append_and_wait(*process.log, record_of("one more")))
+            last = *written;
+        CHECK(last < 2'000);
+        CHECK(audit::testing::records_in(simulated).begin()->first <= 2);
+        gate.open();
+        process.said.wait_for_size(last);
+    }
+    CHECK(process.said.errors() == 0);
 }
 
 TEST_CASE("a new epoch begins with the record it is told") {
