@@ -8,6 +8,7 @@
 #include <iostream>
 #include <vector>
 
+#include "audit/blobs.hpp"
 #include "audit/disk.hpp"
 #include "audit/integrator.hpp"
 #include "audit/layout.hpp"
@@ -23,6 +24,9 @@ Result<audit::Checkpoint> write_day(const std::filesystem::path& directory, std:
     const std::vector<std::string_view> entries(texts.begin(), texts.end());
     const auto disk = audit::make_posix_disk(directory);
     if (const auto taken = disk->take(); !taken) return tl::unexpected(taken.error());
+    for (const std::string_view set : testing::kPolicySets) {
+        if (const auto stored = audit::store_blob(*disk, set); !stored) return tl::unexpected(stored.error());
+    }
     auto key = audit::SigningKey::open_or_make(directory / audit::kSignerKeyPath, "fluxgate/prod-we-1/recorded-day/1");
     if (!key) return tl::unexpected(key.error());
     auto integrator = audit::Integrator::open(*disk, *std::move(key));
