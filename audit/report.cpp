@@ -170,7 +170,7 @@ private:
         } else if (!basis.verified) {
             list.push_back("The log was not verified for this report (question 13).");
         } else if (basis.errors > 0) {
-            list.push_back(fmt::format("THE LOG IS NOT WHAT WAS SIGNED, OR NOT WHOLE: the verification found {} (question 13).",
+            list.push_back(fmt::format("The verification found {}: the log is not what was signed, or not complete (question 13).",
                                        counted(basis.errors, "error", "errors")));
         } else if (!basis.key_given) {
             list.push_back(
@@ -383,8 +383,8 @@ private:
         if (facts_.users.keys() > 0)
             answer.charts.push_back(
                 bars("Attempts outside Git by user", "Whose attempts were stopped and let through.", facts_.users, 10, "let through"));
-        answer.tables.push_back(table_of(
-            facts_.denied_users, {.title = "Users, all denials", .keys = {"user"}, .flags = "--verdict denied", .allowed = false}));
+        answer.tables.push_back(table_of(facts_.denied_users,
+                                         {.title = "Users, all denials", .keys = {"user"}, .flags = "--verdict denied", .allowed = false}));
         answer.tables.push_back(
             table_of(facts_.objects, {.title = "Objects of attempts outside Git", .keys = {"object"}, .flags = "--verdict denied"}));
         return answer;
@@ -758,7 +758,7 @@ private:
             fmt::format("This report rests on the checkpoint of {} over {}.", basis.origin, counted(basis.size, "record", "records"));
         if (!basis.verified) return checkpoint + " The log was not verified: `fluxgate audit verify` does it.";
         if (basis.errors > 0) {
-            return checkpoint + fmt::format(" The log is not what was signed, or not whole: the verification found {}.",
+            return checkpoint + fmt::format(" The verification found {}: the log is not what was signed, or not complete.",
                                             counted(basis.errors, "error", "errors"));
         }
         return checkpoint +

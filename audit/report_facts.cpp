@@ -45,7 +45,7 @@ public:
             facts_.oldest_index = stored.index;
         }
         follow_sequences();
-        if (record.time >= options_.to) return;
+        if (record.time >= options_.to) return follow_beyond_the_end();
         inside_ = record.time >= options_.from;
         if (inside_) count_record();
         follow_replica();
@@ -146,16 +146,26 @@ private:
             end_modes_of(record.replica, record.time);
         } else if (record.event == "heartbeat") {
             facts.running = true;
-            const auto since = parse_rfc3339(fact_of(record, "since"));
-            // No interval is longer than the silence that would be noticed: a false one must not paper over a gap.
-            const WallTime begin = since && *since <= record.time ? std::max(*since, record.time - options_.silence_max) : record.time;
-            serve(facts, begin, record.time);
+            serve(facts, begin_of_heartbeat(), record.time);
             if (inside_) {
                 count_heartbeat(facts.heartbeats);
                 count_heartbeat(facts_.heartbeats);
             }
         }
         facts.last_heard = std::max(facts.last_heard, record.time);
+    }
+
+    // No interval is longer than the silence that would be noticed: a false one must not paper over a gap.
+    WallTime begin_of_heartbeat() const {
+        const auto since = parse_rfc3339(fact_of(*record_, "since"));
+        return since && *since <= record_->time ? std::max(*since, record_->time - options_.silence_max) : record_->time;
+    }
+
+    // The first heartbeat after the period speaks for its last minute.
+    void follow_beyond_the_end() {
+        const auto found = facts_.replicas.find(record_->replica);
+        if (record_->event == "heartbeat" && found != facts_.replicas.end() && begin_of_heartbeat() < options_.to)
+            serve(found->second, begin_of_heartbeat(), record_->time);
     }
 
     void serve(ReplicaFacts& facts, WallTime from, WallTime to) {

@@ -62,8 +62,9 @@ void add_audit_export(CLI::App& audit, Run& run) {
         ->check(CLI::IsMember({"ocsf", "asim", "cloudevents"}));
     command->add_option("--from", flags->from, "not before: RFC 3339, or how long ago (24h, 7d)")->type_name("TIME");
     command->add_option("--to", flags->to, "before: RFC 3339, or how long ago")->type_name("TIME");
-    command->footer("Exits 0, also when there is nothing; 2 if the log cannot be read. Nothing is verified here: `audit verify` does.\n\n"
-                    "  fluxgate audit export --audit audit --format ocsf --from 24h > day.jsonl");
+    command->footer(
+        "Exits 0, also when there is nothing; 2 if the log cannot be read. Nothing is verified here: `audit verify` does.\n\n"
+        "  fluxgate audit export --audit audit --format ocsf --from 24h > day.jsonl");
     command->callback([flags, &run] { run = [flags] { return run_export(*flags); }; });
 }
 

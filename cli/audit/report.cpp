@@ -144,11 +144,14 @@ void add_audit_report(CLI::App& audit, Run& run) {
     auto flags = std::make_shared<Flags>();
     CLI::App* command = audit.add_subcommand("report", "evidence for auditors: their questions, answered from the records of a period");
     add_audit_folder(*command, flags->folder);
-    command->add_option("--from", flags->from, "begin of the period: a day, RFC 3339, or how long ago (7d); without: of the log")->type_name("TIME");
+    command->add_option("--from", flags->from, "begin of the period: a day, RFC 3339, or how long ago (7d); without: of the log")
+        ->type_name("TIME");
     command->add_option("--to", flags->to, "end of the period, not included; without: now")->type_name("TIME");
     command->add_option("--key", flags->key, "the log's verifier key, or a file with it; without one the folder vouches for itself")
         ->type_name("KEY|FILE");
-    command->add_option("-o,--output", flags->format, "how")->check(CLI::IsMember({"html", "json", "csv", "markdown"}))->capture_default_str();
+    command->add_option("-o,--output", flags->format, "how")
+        ->check(CLI::IsMember({"html", "json", "csv", "markdown"}))
+        ->capture_default_str();
     command->add_option("--out", flags->out, "a file instead of standard output; it appears whole or not at all")->type_name("FILE");
     command->add_flag("--skip-verification", flags->skip_verification, "do not verify the log first; the report says so");
     command->footer(

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <random>
 
 #include <fmt/format.h>
@@ -42,6 +43,7 @@ public:
         std::stable_sort(records_.begin(), records_.end(), [](const Record& left, const Record& right) { return left.time < right.time; });
         std::array<std::uint64_t, 2> sequences{};
         for (Record& record : records_) record.sequence = ++sequences[record.replica == kReplicas[0] ? 0 : 1];
+        count();
         return std::move(records_);
     }
 
@@ -59,7 +61,7 @@ private:
         return fmt::format("{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}", below(1ULL << 32), below(1 << 16), below(1 << 12), below(1 << 12),
                            below(1ULL << 48));
     }
-    static std::string set_at(WallTime time) { return "sha256:" + sha256_hex(time < at(9, 0, 12) ? "the first set" : "the second set"); }
+    static std::string set_at(WallTime time) { return "sha256:" + sha256_hex(kPolicySets[time < at(9, 0, 12) ? 0 : 1]); }
     // The one that was there, at times when only one was.
     const char* replica_at(WallTime time) {
         if (time >= at(13, 20, 30) && time < at(13, 27, 10)) return kReplicas[0];
@@ -133,22 +135,10 @@ private:
                 if (i == 0 && since < at(4, 0) && time >= at(4, 6)) since = time - 60s;
                 const std::uint64_t busy = time >= at(7, 0) && time < at(19, 0) ? 220 : 60;
                 const std::uint64_t routine = busy + below(40);
-                const std::uint64_t denied = busy / 100 + below(3);
                 event(time, "heartbeat", kReplicas[i]).facts = {{"since", format_rfc3339(since)}};
                 if (nobody_at(time)) continue;
-                records_.back().counters = {{"seen", routine + denied + 8},
-                                            {"routineAllowed", routine},
-                                            {"routineDenied", 0},
-                                            {"exceptionalAllowed", below(2)},
-                                            {"exceptionalDenied", denied},
-                                            {"unguardedAllowed", 7},
-                                            {"unguardedDenied", 1},
-                                            {"dryRun", 3},
-                                            {"errors", 0},
-                                            {"repeated", 0},
-                                            {"unrecorded", 0},
-                                            {"recorded", 7},
-                                            {"uptimeSeconds", 60}};
+                records_.back().counters = {
+                    {"routineAllowed", routine}, {"unguardedAllowed", 7}, {"dryRun", 3}, {"unrecorded", 0}, {"uptimeSeconds", 60}};
                 since = time;
             }
         }
@@ -164,8 +154,32 @@ private:
         event(at(3, 0), "retention-applied", kReplicas[0]).facts = {{"reason", "13 months are kept"}};
         event(at(5, 30), "certificate-loaded", kReplicas[0]).facts = {{"subject", "CN=fluxgate.fluxgate-system.svc"},
                                                                       {"notAfter", "2027-02-18T05:30:00Z"}};
-        event(at(16, 0), "signing-key-changed", kReplicas[0]).facts = {{"from", "fluxgate/prod-we-1/1+0f2c3d4e"},
-                                                                       {"to", "fluxgate/prod-we-1/1+9a8b7c6d"}};
+    }
+
+    // What heartbeats count is what the records say.
+    void count() {
+        struct Counts {
+            std::uint64_t recorded = 0, exceptional_denied = 0, unguarded_denied = 0, exceptional_allowed = 0, repeated = 0;
+        };
+        std::map<std::string, Counts> all;
+        for (Record& record : records_) {
+            Counts& counts = all[record.replica];
+            if (record.event == "started") counts = {};  // what a process counted goes with it
+            ++counts.recorded;
+            if (record.event == "denial-repeated") counts.repeated += record.counters.front().second;
+            if (record.decision == "denied") ++(record.write_class == "unguarded" ? counts.unguarded_denied : counts.exceptional_denied);
+            if (record.decision == "allowed" && record.write_class == "exceptional") ++counts.exceptional_allowed;
+            if (record.event != "heartbeat") continue;
+            const std::uint64_t routine = record.counters.front().second;
+            for (const auto& [name, value] :
+                 {std::pair{"exceptionalDenied", counts.exceptional_denied + counts.repeated},
+                  std::pair{"unguardedDenied", counts.unguarded_denied}, std::pair{"exceptionalAllowed", counts.exceptional_allowed},
+                  std::pair{"repeated", counts.repeated}, std::pair{"recorded", counts.recorded},
+                  std::pair{"seen", routine + 7 + counts.exceptional_denied + counts.repeated + counts.unguarded_denied +
+                                        counts.exceptional_allowed}})
+                record.counters.emplace_back(name, value);
+            counts = {};
+        }
     }
 
     void policies() {

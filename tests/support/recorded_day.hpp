@@ -4,8 +4,10 @@
 // break-glass at night, a policy change, a lock that learns, a crash, a lost heartbeat, and names that an attacker chose. Made by a seed:
 // the same seed makes the same day. For tests that need many records, and for looking at a report.
 
+#include <array>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "audit/record.hpp"
@@ -22,6 +24,9 @@ struct DayOptions {
 
 inline constexpr WallTime kDayBegin{std::chrono::seconds{1'795'132'800}};  // 2026-11-20T00:00:00Z
 inline constexpr WallTime kDayEnd{std::chrono::seconds{1'795'219'200}};
+
+// What its policy sets are, as text.
+inline constexpr std::array<std::string_view, 2> kPolicySets{"the first set", "the second set"};
 
 // In the order of the log, with the sequences of their replicas.
 std::vector<audit::Record> recorded_day(const DayOptions& options);

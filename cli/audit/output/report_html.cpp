@@ -259,8 +259,7 @@ private:
 
     void table(const Table& table) {
         out_ << "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"" << html_text(table.title) << "\">\n<table"
-             << (table.columns.size() > 4 ? " class=\"wide\"" : "") << "><caption>"
-             << html_text(table.title) << "</caption>\n<thead><tr>";
+             << (table.columns.size() > 4 ? " class=\"wide\"" : "") << "><caption>" << html_text(table.title) << "</caption>\n<thead><tr>";
         for (const audit::Column& column : table.columns)
             out_ << "<th scope=\"col\"" << (column.number ? " class=\"amount\"" : "") << ">" << html_text(column.name) << "</th>";
         out_ << "</tr></thead>\n<tbody>\n";

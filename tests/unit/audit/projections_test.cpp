@@ -67,9 +67,11 @@ json as(Projection projection, const Record& record) {
 }
 
 std::vector<Record> one_of_each() {
-    std::vector<Record> records{request(), request("CREATE", "allowed"), request("DELETE"), request("CONNECT"), request("unknown"), repeated()};
-    for (const char* name : {"started", "stopped", "heartbeat", "policy-set-loaded", "policy-set-refused", "learn-begun", "learn-ended", "audit-mode-begun",
-                             "audit-mode-ended", "certificate-loaded", "gap", "signing-key-changed", "epoch-begun", "retention-applied"})
+    std::vector<Record> records{request(),          request("CREATE", "allowed"), request("DELETE"),
+                                request("CONNECT"), request("unknown"),           repeated()};
+    for (const char* name :
+         {"started", "stopped", "heartbeat", "policy-set-loaded", "policy-set-refused", "learn-begun", "learn-ended", "audit-mode-begun",
+          "audit-mode-ended", "certificate-loaded", "gap", "signing-key-changed", "epoch-begun", "retention-applied"})
         records.push_back(event(name));
     Record nothing;
     nothing.id = "x";
@@ -91,7 +93,8 @@ TEST_CASE("every record has the attributes that OCSF requires") {
     for (const Record& record : one_of_each()) {
         const json ocsf = as(Projection::ocsf, record);
         INFO(ocsf.dump(1));
-        for (const char* name : {"activity_id", "category_uid", "class_uid", "metadata", "severity_id", "time", "type_uid"}) CHECK(ocsf.contains(name));
+        for (const char* name : {"activity_id", "category_uid", "class_uid", "metadata", "severity_id", "time", "type_uid"})
+            CHECK(ocsf.contains(name));
         CHECK(ocsf["category_uid"] == 6);
         CHECK(ocsf["type_uid"] == ocsf["class_uid"].get<int>() * 100 + ocsf["activity_id"].get<int>());
         CHECK(ocsf["metadata"]["version"] == "1.6.0");
@@ -129,7 +132,11 @@ TEST_CASE("what happened, in the words of OCSF") {
         {"what passed was allowed", request("UPDATE", "allowed"), "/action_id", 1},
         {"a write past Git is of medium severity", request("UPDATE", "allowed"), "/severity_id", 3},
         {"a write of Flux is not", changed(request("UPDATE", "allowed"), [](Record& r) { r.write_class = "routine"; }), "/severity_id", 1},
-        {"a way around the lock is of high severity", changed(request(), [](Record& r) { r.violations = {{"fluxgate", "escape", ".", "", "", "Deny"}}; }),
+        {"a way around the lock is of high severity",
+         changed(request(),
+                 [](Record& r) {
+                     r.violations = {{"fluxgate", "escape", ".", "", "", "Deny"}};
+                 }),
          "/severity_id", 4},
         {"times are milliseconds", request(), "/time", 1'795'132'800'123},
         {"the request's uid is found again", request(), "/api/request/uid", "b855796f-90eb-484e-9c71-41c1647c7102"},
@@ -137,7 +144,8 @@ TEST_CASE("what happened, in the words of OCSF") {
         {"the log index", request(), "/unmapped/fluxgate/logIndex", 17},
         {"the object", request(), "/resources/0/name", "production/deployments.apps web"},
         {"a person", request(), "/actor/user/type_id", 1},
-        {"a service account", changed(request(), [](Record& r) { r.username = "system:serviceaccount:ci:deployer"; }), "/actor/user/type_id", 4},
+        {"a service account", changed(request(), [](Record& r) { r.username = "system:serviceaccount:ci:deployer"; }),
+         "/actor/user/type_id", 4},
         {"repeats are counted", repeated(), "/count", 17},
         {"repeats name the first request", repeated(), "/api/request/uid", "uid-1"},
         {"repeats have an end", repeated(), "/end_time", 1'795'132'858'000},
@@ -153,14 +161,14 @@ TEST_CASE("what happened, in the words of OCSF") {
 }
 
 TEST_CASE("every record has the columns that ASIM requires, with values it knows") {
-    const std::vector<std::string> types{"Set", "Read", "Create", "Delete", "Execute", "Install", "Clear", "Enable", "Disable", "Initialize", "Start", "Stop",
-                                         "Other"};
+    const std::vector<std::string> types{"Set",    "Read",    "Create",     "Delete", "Execute", "Install", "Clear",
+                                         "Enable", "Disable", "Initialize", "Start",  "Stop",    "Other"};
     const std::vector<std::string> objects{"Cloud Resource", "Configuration Atom", "Policy Rule"};
     for (const Record& record : one_of_each()) {
         const json asim = as(Projection::asim, record);
         INFO(asim.dump(1));
-        for (const char* name : {"EventCount", "EventStartTime", "EventEndTime", "EventType", "EventResult", "EventProduct", "EventVendor", "EventSchema",
-                                 "EventSchemaVersion", "Dvc", "Operation", "Object", "ObjectType"}) {
+        for (const char* name : {"EventCount", "EventStartTime", "EventEndTime", "EventType", "EventResult", "EventProduct", "EventVendor",
+                                 "EventSchema", "EventSchemaVersion", "Dvc", "Operation", "Object", "ObjectType"}) {
             REQUIRE(asim.contains(name));
             if (asim[name].is_string()) CHECK(!asim[name].get<std::string>().empty());
         }
