@@ -547,6 +547,7 @@ TEST_CASE("a record that comes while the API server's files are read is there") 
     REQUIRE(result);
     CHECK(told == std::vector<std::string>{"missing lost", "missing d"});
     CHECK(result->records_compared == 3);
+    CHECK(result->asked_again == 0);
 }
 
 TEST_CASE("a record that cannot be read stops the comparison, with its place") {
