@@ -8,7 +8,6 @@
 
 #include <fmt/format.h>
 
-#include "audit/record.hpp"
 #include "base/digest.hpp"
 
 namespace fluxgate::audit {
@@ -16,6 +15,8 @@ namespace fluxgate::audit {
 namespace {
 
 constexpr std::size_t kNamesMax = 100;
+// Beyond that nobody waits to see whether a record comes: the log is another one.
+constexpr std::size_t kPerhapsMissingMax = 100'000;
 // The longest a request may take at an API server, connections apart.
 constexpr std::chrono::minutes kRequestMax{1};
 // Empties a namespace that ends: one deletecollection for each kind there is, again and again. An empty collection, or an object that is
@@ -64,6 +65,22 @@ ReconcileFinding finding_about(FindingKind kind, const Record& record, const Sto
             .name = record.name,
             .record_id = record.id,
             .where = stored.where()};
+}
+
+ReconcileFinding finding_about(FindingKind kind, const ApiEvent& event, const std::string& record_id, std::string remark) {
+    return {.kind = kind,
+            .time = event.time,
+            .user = event.user,
+            .impersonated_user = event.impersonated_user,
+            .verb = event.verb,
+            .resource = resource_name(event.resource, event.group, event.sub_resource),
+            .namespace_name = event.namespace_name,
+            .name = event.name,
+            .code = event.code,
+            .audit_id = event.audit_id,
+            .record_id = record_id,
+            .where = event.where,
+            .remark = std::move(remark)};
 }
 
 }  // namespace
@@ -135,6 +152,14 @@ bool Reconciler::IdSet::insert(Id id) {
     }
 }
 
+bool Reconciler::IdSet::contains(Id id) const {
+    if (slots_.empty()) return false;
+    for (std::size_t slot = static_cast<std::size_t>(id.low);; ++slot) {
+        const Id& there = slots_[slot % slots_.size()];
+        if (there == id || there == Id{}) return there == id;
+    }
+}
+
 // --- annotations ----------------------------------------------------------------------------------------------------------------------
 
 struct Reconciler::Ours {
@@ -185,6 +210,7 @@ Result<void> Reconciler::read_records() {
         if (!is_of_a_request(*record)) return true;
         ++result_.records;
         known_.push_back({id_of(record->id), record->decision == "denied", false});
+        newest_ = std::max(newest_.value_or(record->time), record->time);
         if (!record->namespace_name.empty()) namespaces.insert(record->namespace_name);
         return true;
     });
@@ -236,14 +262,21 @@ void Reconciler::add(const ApiEvent& event) {
     }
     const Known* record = nullptr;
     for (const std::string& id : {ours.review_id, ours.record_id}) {
-        Known* const known = id.empty() ? nullptr : find(id_of(id));
-        if (known) known->seen = true;
+        if (id.empty()) continue;
+        Known* const known = find(id_of(id));
+        if (known)
+            known->seen = true;
+        else if (may_come_later(event))
+            later_.insert(id_of(id));
         record = known ? known : record;
     }
     const bool missing = !ours.record_id.empty() && !find(id_of(ours.record_id));
     if (!in_interval(event.time)) return;
 
-    if (missing) tell(FindingKind::missing, event, ours);
+    if (missing && may_come_later(event) && perhaps_missing_.size() < kPerhapsMissingMax)
+        perhaps_missing_.push_back(finding_about(FindingKind::missing, event, ours.record_id, {}));
+    else if (missing)
+        tell(finding_about(FindingKind::missing, event, ours.record_id, {}));
     if (guarded == Guarded::no) return;
     ++result_.writes;
     if (!ours.webhook.empty()) ++result_.webhooks[ours.webhook];
@@ -292,19 +325,11 @@ void Reconciler::tell(ReconcileFinding finding) {
 }
 
 void Reconciler::tell(FindingKind kind, const ApiEvent& event, const Ours& ours, std::string remark) {
-    tell({.kind = kind,
-          .time = event.time,
-          .user = event.user,
-          .impersonated_user = event.impersonated_user,
-          .verb = event.verb,
-          .resource = resource_name(event.resource, event.group, event.sub_resource),
-          .namespace_name = event.namespace_name,
-          .name = event.name,
-          .code = event.code,
-          .audit_id = event.audit_id,
-          .record_id = ours.record_id,
-          .where = event.where,
-          .remark = std::move(remark)});
+    tell(finding_about(kind, event, ours.record_id, std::move(remark)));
+}
+
+bool Reconciler::may_come_later(const ApiEvent& event) const {
+    return !newest_ || event.stage_time.value_or(event.time) + options_.clock_difference >= *newest_;
 }
 
 // --- what is in the log alone ---------------------------------------------------------------------------------------------------------
@@ -335,48 +360,63 @@ Result<Reconciliation> Reconciler::finish() {
     return std::move(result_);
 }
 
-Result<void> Reconciler::look_at_records_alone() {
-    using Request = std::pair<Id, WallTime>;
-    std::vector<Request> seen;  // requests of records that the API server knows
-    const auto wanted = [&](const Record& record) {
-        return is_of_a_request(record) && (!options_.namespaces || options_.namespaces(record.namespace_name));
-    };
-    auto done = records_([&](const StoredRecord& stored) -> Result<bool> {
-        const auto record = parse(stored);
-        if (!record) return tl::unexpected(record.error());
-        if (!wanted(*record)) return true;
-        const Known* const known = find(id_of(record->id));
-        if (known && known->seen) seen.push_back({id_of(request_of(*record)), record->time});
-        return true;
-    });
-    if (!done) return done;
-    std::sort(seen.begin(), seen.end());
-
-    const auto was_asked_again = [&](const Record& record) {
-        const Id id = id_of(request_of(record));
-        const auto at = std::lower_bound(seen.begin(), seen.end(), Request{id, record.time - kRequestMax});
-        return at != seen.end() && at->first == id && at->second <= record.time + kRequestMax;
-    };
+Result<void> Reconciler::each_request(const std::function<void(const Record&, const StoredRecord&)>& use) const {
     return records_([&](const StoredRecord& stored) -> Result<bool> {
         const auto record = parse(stored);
         if (!record) return tl::unexpected(record.error());
-        if (!wanted(*record) || !in_interval(record->time)) return true;
-        const Id id = id_of(record->id);
-        if (std::binary_search(twice_.begin(), twice_.end(), id)) tell(finding_about(FindingKind::duplicate, *record, stored));
-        if (!covers(record->time)) return true;
-        ++result_.records_compared;
-        const Known* const known = find(id);
-        if (known && known->seen) return true;
-        if (was_asked_again(*record)) {
+        if (is_of_a_request(*record) && (!options_.namespaces || options_.namespaces(record->namespace_name))) use(*record, stored);
+        return true;
+    });
+}
+
+bool Reconciler::lacks_an_event(const Record& record) {
+    if (!in_interval(record.time) || !covers(record.time)) return false;
+    const Id id = id_of(record.id);
+    const Known* const known = find(id);
+    return known ? !known->seen : !later_.contains(id);
+}
+
+Result<void> Reconciler::look_at_records_alone() {
+    IdSet came;                // records that were not there at the start
+    std::vector<Id> suspects;  // the requests of records without an event
+    auto looked = each_request([&](const Record& record, const StoredRecord& stored) {
+        if (!find(id_of(record.id))) came.insert(id_of(record.id));
+        if (!in_interval(record.time)) return;
+        if (std::binary_search(twice_.begin(), twice_.end(), id_of(record.id))) tell(finding_about(FindingKind::duplicate, record, stored));
+        if (covers(record.time)) ++result_.records_compared;
+        if (lacks_an_event(record)) suspects.push_back(id_of(request_of(record)));
+    });
+    if (!looked) return looked;
+    for (ReconcileFinding& finding : perhaps_missing_) {
+        if (!came.contains(id_of(finding.record_id))) tell(std::move(finding));
+    }
+    if (suspects.empty()) return {};
+    std::sort(suspects.begin(), suspects.end());
+
+    // The same requests, where the API server knows one of their records.
+    using Request = std::pair<Id, WallTime>;
+    std::vector<Request> seen;
+    looked = each_request([&](const Record& record, const StoredRecord&) {
+        const Known* const known = find(id_of(record.id));
+        const Id request = id_of(request_of(record));
+        if (known && known->seen && std::binary_search(suspects.begin(), suspects.end(), request)) seen.emplace_back(request, record.time);
+    });
+    if (!looked) return looked;
+    std::sort(seen.begin(), seen.end());
+
+    return each_request([&](const Record& record, const StoredRecord& stored) {
+        if (!lacks_an_event(record)) return;
+        const Id request = id_of(request_of(record));
+        const auto at = std::lower_bound(seen.begin(), seen.end(), Request{request, record.time - kRequestMax});
+        if (at != seen.end() && at->first == request && at->second <= record.time + kRequestMax) {
             ++result_.asked_again;
-            return true;
+            return;
         }
-        const bool connection = record->operation == "CONNECT";
-        ReconcileFinding finding = finding_about(connection ? FindingKind::unproven : FindingKind::unknown, *record, stored);
+        const bool connection = record.operation == "CONNECT";
+        ReconcileFinding finding = finding_about(connection ? FindingKind::unproven : FindingKind::unknown, record, stored);
         if (connection)
             finding.remark = "a connection that is still open, or that began with the verb get, may be missing in the API server's files";
         tell(std::move(finding));
-        return true;
     });
 }
 

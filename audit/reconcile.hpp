@@ -13,8 +13,8 @@
 //
 // Whoever sends a request may choose its auditID, so that alone does not say that an event was read before.
 //
-// Memory: 24 bytes for each record of Fluxgate (70 at the end, if one has no event), 16 to 64 for each event of a write that is guarded or
-// was judged. Everything else is streamed. One thread.
+// Memory: 24 bytes for each record of Fluxgate, 16 to 64 for each event of a write that is guarded or was judged, and 40 for each record
+// without an event. Everything else is streamed: events once, records twice, and twice more if one has no event. One thread.
 
 #include <chrono>
 #include <cstdint>
@@ -26,6 +26,7 @@
 #include <vector>
 
 #include "audit/api_audit.hpp"
+#include "audit/record.hpp"
 #include "audit/stored_records.hpp"
 #include "base/clock.hpp"
 #include "base/error.hpp"
@@ -115,7 +116,7 @@ struct Reconciliation {
 // A resource.
 class Reconciler {
 public:
-    // Reads all records once; `records` is asked again at the end and must give the same. Errors: those of `records`; of a record that
+    // Reads all records once; `records` is asked again at the end, when more may have come. Errors: those of `records`; of a record that
     // cannot be read, with its place.
     static Result<Reconciler> start(Records records, ReconcileOptions options);
 
@@ -139,6 +140,7 @@ private:
     class IdSet {
     public:
         bool insert(Id id);  // false: it was there
+        bool contains(Id id) const;
 
     private:
         std::vector<Id> slots_;  // all zeros: free
@@ -156,6 +158,7 @@ private:
     static Ours ours_of(const ApiEvent& event, const ReconcileOptions& options);
     Result<void> read_records();
     Known* find(Id id);
+    bool may_come_later(const ApiEvent& event) const;
     void judge(const ApiEvent& event, const Ours& ours, const Known* record);
     void tell(ReconcileFinding finding);
     void tell(FindingKind kind, const ApiEvent& event, const Ours& ours, std::string remark = {});
@@ -163,6 +166,9 @@ private:
     bool covers(WallTime time) const;
     void join_spans();
     Result<void> look_at_records_alone();
+    // The records of requests in the namespaces that are compared.
+    Result<void> each_request(const std::function<void(const Record&, const StoredRecord&)>& use) const;
+    bool lacks_an_event(const Record& record);
 
     Records records_;
     ReconcileOptions options_;
@@ -171,6 +177,10 @@ private:
     std::vector<Id> twice_;     // sorted
     std::vector<std::string> namespaces_;
     IdSet events_;
+    // A server may be writing. What events say of records that were not there at the start, and may be at the end:
+    std::optional<WallTime> newest_{};  // of the records at the start
+    IdSet later_;
+    std::vector<ReconcileFinding> perhaps_missing_;
     bool new_file_ = true;
 };
 

@@ -1,6 +1,7 @@
 #include "audit/reconcile.hpp"
 
 #include <algorithm>
+#include <memory>
 
 #include "audit/record.hpp"
 #include "tests/support/catch.hpp"
@@ -519,6 +520,34 @@ TEST_CASE("a finding says when, who, what, where it stands") {
                                                    .name = "web",
                                                    .record_id = "r",
                                                    .where = "index 0"});
+}
+
+TEST_CASE("a record that comes while the API server's files are read is there") {
+    const std::vector<Record> before{record("a", 0)};
+    std::vector<Record> after = before;
+    after.push_back(record("b", 20));  // waited for
+    after.push_back(record("c", 30));  // recorded beside the answer
+    auto asked = std::make_shared<int>(0);
+    const Records growing = [asked, first = rows_of(before), later = rows_of(after)](const UseRecord& use) {
+        return (++*asked == 1 ? first : later)(use);
+    };
+    std::vector<std::string> told;
+    ReconcileOptions options = usual_options();
+    options.on_finding = [&](const ReconcileFinding& finding) {
+        told.push_back(std::string(to_string(finding.kind)) + " " + finding.record_id);
+    };
+    auto reconciler = Reconciler::start(growing, options);
+    REQUIRE(reconciler);
+    reconciler->begin_file();
+    const std::vector<ApiEvent> events =
+        in_a_long_file({write("0", -500, {"lost", "lost"}), write("1", 0, {"a", "a"}), write("2", 20, {"b", "b"}),
+                        write("3", 30, {.review_id = "c"}), write("4", 40, {"d", "d"})});
+    for (const ApiEvent& event : events) reconciler->add(event);
+    const auto result = reconciler->finish();
+    REQUIRE(result);
+    CHECK(told == std::vector<std::string>{"missing lost", "missing d"});
+    CHECK(result->records_compared == 3);
+    CHECK(result->asked_again == 0);
 }
 
 TEST_CASE("a record that cannot be read stops the comparison, with its place") {
