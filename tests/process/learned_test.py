@@ -53,8 +53,8 @@ class Learning(unittest.TestCase):
             serving.wait_for("locks have ended to learn who writes")
             self.assertFalse(caller.call(recording("hpa-scales")).response["allowed"])
             self.assertEqual(serving.metrics()["fluxgate_learning"], 0)
-            # Three events and four reviews: after that all are in the file.
-            serving.wait_for_metric('fluxgate_audit_records_total{result="durable"}', 7)
+            # Five events (started, certificate, begun, loaded, ended) and four reviews: after that all are in the file.
+            serving.wait_for_metric('fluxgate_audit_records_total{result="durable"}', 9)
         lines = records(audit)
         events = [(line["event"], line["details"]) for line in lines if line.get("event", "").startswith("learn-")]
         until = ["production/only-git until 2100-01-01T00:00:00.000000Z"]

@@ -32,9 +32,12 @@ def recording(name):
 
 
 def denied_review(uid):
-    """A review that the demo's policies deny, with a uid of its own."""
+    """A review that the demo's policies deny, with a uid and an object of its own, so that it is no repeat of another."""
     review = json.loads(recording("person-edits-image"))
-    review["request"]["uid"] = uid
+    request = review["request"]
+    request["uid"] = uid
+    for named in (request, request["object"]["metadata"], request["oldObject"]["metadata"]):
+        named["name"] = f"web-{uid}"
     return json.dumps(review).encode()
 
 
@@ -281,18 +284,26 @@ class Load:
             thread.join(SOON)
 
 
-def verified_ids(audit):
-    """The ids of all records; fails if a line is no record or the sequence has a hole. A torn last line does not count."""
-    ids, last = [], 0
+def records(audit):
+    """All records; fails if a line is no record or the sequence has a hole. A torn last line does not count."""
+    found = []
     for path in sorted(Path(audit).glob("records-*.jsonl")):
-        lines = path.read_bytes().split(b"\n")
-        for number, line in enumerate(lines[:-1], 1):
+        for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], 1):
             record = json.loads(line)
             assert record["schema"] == "fluxgate.dev/record/v1", f"{path.name}:{number}"
-            assert record["sequence"] == last + 1, f"{path.name}:{number}: {record['sequence']} follows {last}"
-            last = record["sequence"]
-            ids.append(record["id"])
-    return ids
+            assert record["sequence"] == len(found) + 1, f"{path.name}:{number}: {record['sequence']} follows {len(found)}"
+            found.append(record)
+    return found
+
+
+def verified_ids(audit):
+    """The ids of all denials; the log is looked through as in `records`."""
+    return [record["id"] for record in records(audit) if record.get("decision") == "denied"]
+
+
+def events(audit):
+    """The names of all events, in order."""
+    return [record["event"] for record in records(audit) if "event" in record]
 
 
 def can_trace():
