@@ -404,7 +404,7 @@ std::string epoch_path(std::uint64_t number, std::string_view name = {}) {
 
 // What an epoch is made of, in the order in which it is moved. As long as the checkpoint is where it was, the move is not over, and the
 // log cannot be opened without its tiles.
-constexpr std::string_view kParts[] = {kTileDirectory, kMinimumIndexPath, kVerifierKeyPath, kSignerKeyPath, kCheckpointPath};
+constexpr std::string_view kParts[] = {kWalDirectory, kTileDirectory, kMinimumIndexPath, kVerifierKeyPath, kSignerKeyPath, kCheckpointPath};
 
 // Where to move to: a folder whose move was interrupted (nothing in it stands in the way of what is still to be moved, and it has no
 // checkpoint), or a new one. 0: there is nothing to move.
@@ -443,6 +443,10 @@ Result<std::string> end_epoch(Disk& disk) {
             }
         }
     }
+    return last_checkpoint_of_ended_epoch(disk);
+}
+
+Result<std::string> last_checkpoint_of_ended_epoch(Disk& disk) {
     const auto ended = last_ended(disk);
     if (!ended) return tl::unexpected(ended.error());
     if (*ended == 0) return std::string();

@@ -95,10 +95,11 @@ private:
     std::string newest_entry_;
 };
 
-// Ends a log that can no longer be continued: moves tiles, verifier key, the key in the folder and, last, the checkpoint into epochs/<n>/,
+// Ends a log that can no longer be continued: moves the write-ahead log (with what is under no checkpoint), tiles, verifier key, the key in the folder and, last, the checkpoint into epochs/<n>/,
 // durably, and returns the last checkpoint, as it was, for record 0 of the next epoch; nothing if it was lost. `disk` must have been taken;
 // start with another Disk afterwards. Interrupted, or called once more, it gives the same answer. Error io.
 Result<std::string> end_epoch(Disk& disk);
+Result<std::string> last_checkpoint_of_ended_epoch(Disk& disk);
 
 // The number of the epoch a log in this folder is in: 1, and one more for each that ended. For origin_for. Error io.
 Result<std::uint64_t> epoch_of(Disk& disk);

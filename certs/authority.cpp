@@ -9,6 +9,7 @@
 #include <optional>
 #include <string_view>
 
+#include "base/digest.hpp"
 #include "certs/openssl.hpp"
 
 namespace fluxgate::certs {
@@ -93,6 +94,11 @@ Result<CertificateInfo> inspect(const std::string& certificate_pem) {
     info.not_before = *not_before;
     info.not_after = *not_after;
     info.key_type = key_type(X509_get0_pubkey(certificate->get()));
+    unsigned char* der = nullptr;
+    const int der_bytes = i2d_X509(certificate->get(), &der);
+    if (der_bytes < 0) return openssl_failed("writing a certificate as DER");
+    info.fingerprint = "sha256:" + sha256_hex({reinterpret_cast<const char*>(der), static_cast<std::size_t>(der_bytes)});
+    OPENSSL_free(der);
 
     const NamesPtr names(static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate->get(), NID_subject_alt_name, nullptr, nullptr)));
     for (int i = 0; i < sk_GENERAL_NAME_num(names.get()); ++i) {

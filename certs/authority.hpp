@@ -36,7 +36,8 @@ struct CertificateInfo {
     std::vector<std::string> ip_addresses;
     WallTime not_before;
     WallTime not_after;
-    std::string key_type;  // "EC P-256", "RSA 2048", …
+    std::string key_type;     // "EC P-256", "RSA 2048", …
+    std::string fingerprint;  // "sha256:…" of its DER, as `openssl x509 -fingerprint -sha256` has it, without colons
 };
 
 // Reads the first certificate of a PEM text. Error: invalid_certificate.

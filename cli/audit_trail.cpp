@@ -46,6 +46,11 @@ Result<void> AuditTrail::open_log() {
                                 {.queue_max = options_.queue_max, .on_broken = options_.on_broken, .on_room = options_.on_room});
     if (!log) return tl::unexpected(log.error());
     log_ = std::move(*log);
+    if (epoch_ > 1 && log_->next_sequence() == 1) {
+        const auto checkpoint = audit::last_checkpoint_of_ended_epoch(*disk_);
+        if (!checkpoint) return tl::unexpected(checkpoint.error());
+        ended_epoch_ = *checkpoint;
+    }
     return {};
 }
 

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "audit/checkpoint.hpp"
@@ -49,6 +50,9 @@ public:
     audit::Log& log() { return *log_; }
     audit::Disk& disk() { return *disk_; }
 
+    // In a log that holds nothing yet, after one that could not go on: the last checkpoint of that one ("" if it was lost).
+    const std::optional<std::string>& ended_epoch() const { return ended_epoch_; }
+
     // Begins to publish; once, after the records that open this run were appended.
     void publish();
 
@@ -59,6 +63,7 @@ private:
     Options options_;
     std::unique_ptr<audit::Disk> disk_;
     std::uint64_t epoch_ = 1;
+    std::optional<std::string> ended_epoch_;
     std::unique_ptr<audit::Log> log_;
     std::unique_ptr<audit::Publisher> publisher_;
 };

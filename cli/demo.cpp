@@ -234,8 +234,8 @@ int demo(const std::string& audit_directory) {
     const SystemClock clock;
     auto stage = build_stage(audit_directory, clock.now());
     if (!stage) return die(stage.error());
-    policy::PolicyFolder folder(stage->policies, {});
-    const auto policies = load_policies(folder, "demo");
+    auto folder = std::make_unique<policy::PolicyFolder>(stage->policies, policy::CompileOptions{});
+    const auto policies = load_policies(*folder, "demo");
     if (!policies) return kCouldNotEvaluate;
 
     Log log(LogLevel::error, LogFormat::automatic);
@@ -244,6 +244,7 @@ int demo(const std::string& audit_directory) {
     options.listen = options.health_listen = options.metrics_listen = Endpoint{"127.0.0.1", 0};
     options.identity = {stage->server.certificate_pem, stage->server.private_key_pem};
     options.cluster_name = "demo";
+    options.policy_folder = std::move(folder);
     const std::uint64_t earlier = last_sequence_in(stage->audit);  // of an earlier demo
     auto serving = Serving::start(std::move(options), policies, log);
     if (!serving) return die(serving.error());

@@ -174,11 +174,11 @@ int serve(const ServeFlags& flags) {
     const auto drain = std::min(to_milliseconds(flags.drain_seconds), grace);
     const LastResort last_resort(std::chrono::steady_clock::now() + grace + std::chrono::seconds(1), log);
     // Endpoints take a while to forget this replica: it serves on, asking callers to come back elsewhere.
-    log.write(LogLevel::info, "draining",
-              {{"signal", signal == SIGINT ? "SIGINT" : "SIGTERM"}, {"reason", audit_broke ? "the audit log broke" : "asked to stop"}});
+    const std::string signal_name = signal == SIGINT ? "SIGINT" : "SIGTERM";
+    log.write(LogLevel::info, "draining", {{"signal", signal_name}, {"reason", audit_broke ? "the audit log broke" : "asked to stop"}});
     (*serving)->drain();
     if (signals.wait_for(drain) != 0) log.write(LogLevel::warn, "asked again: not waiting for the drain time");
-    const auto cut_off = (*serving)->stop(grace - drain);
+    const auto cut_off = (*serving)->stop(grace - drain, audit_broke ? "the audit log broke" : signal_name);
     serving->reset();
     log.write(cut_off == 0 ? LogLevel::info : LogLevel::error, "stopped", {{"requestsCutOff", std::to_string(cut_off)}});
     return audit_broke ? kCouldNotEvaluate : kClean;

@@ -11,6 +11,9 @@
 
 #include "audit/used_grants.hpp"
 #include "certs/authority.hpp"
+#include "policy/audit_mode.hpp"
+#include "policy/intervals.hpp"
+#include "policy/lock/learning.hpp"
 
 namespace fluxgate::cli {
 
@@ -55,11 +58,16 @@ Result<Endpoint> parse_endpoint(const std::string& text) {
 }
 
 Serving::Serving(ServingOptions options, std::shared_ptr<const policy::PolicySet> policies, Log& log)
-    : options_(std::move(options)), log_(log), policies_(std::move(policies)), readiness_(policies_, clock_) {}
+    : options_(std::move(options)),
+      log_(log),
+      origin_{options_.cluster_name, host_name()},
+      policies_(std::move(policies)),
+      readiness_(policies_, clock_),
+      heartbeat_(clock_.now(), clock_.steady()) {}
 
 // The metrics server asks the admission server for its counters.
 Serving::~Serving() {
-    policy_watch_ = std::jthread();
+    upkeep_ = std::jthread();
     health_.reset();
     metrics_server_.reset();
     admission_.reset();
@@ -82,11 +90,8 @@ Result<std::unique_ptr<Serving>> Serving::start(ServingOptions options, std::sha
     // What can fail at once does so before anything waits for others: plugins, the API server.
     if (auto started = serving->start_servers(); !started) return tl::unexpected(started.error());
     if (serving->snapshots_) serving->snapshots_->begin();
-    serving->announce_exceptions(serving->clock_.now());
-    serving->announce_learning(serving->clock_.now());
-    if (serving->options_.policy_folder) {
-        serving->policy_watch_ = std::jthread([raw = serving.get()](const std::stop_token& stop) { raw->watch_policies(stop); });
-    }
+    serving->announce_start();
+    serving->upkeep_ = std::jthread([raw = serving.get()](const std::stop_token& stop) { raw->keep_up(stop); });
     return serving;
 }
 
@@ -97,6 +102,7 @@ Result<void> Serving::check_certificate() {
     if (!info) return tl::unexpected(info.error());
     readiness_.set_certificate(info->not_before, info->not_after);
     metrics_.set_certificate_expiry(info->not_after);
+    certificate_ = certificate_event(*info);
     log_.write(LogLevel::info, "certificate loaded",
                {{"subject", info->subject}, {"key", info->key_type}, {"notAfter", format_rfc3339(info->not_after)}});
     if (info->not_after <= clock_.now())
@@ -110,7 +116,7 @@ Result<void> Serving::open_trail_and_count_grants() {
     trail.directory = options_.audit_directory;
     trail.key_file = options_.audit_key;
     trail.cluster = options_.cluster_name;
-    trail.replica = host_name();
+    trail.replica = origin_.replica;
     trail.queue_max = options_.limits.record_queue_max;
     trail.disk_bytes_max = options_.audit_disk_bytes_max;
     trail.on_broken = [this](const Error& error) {
@@ -131,7 +137,7 @@ Result<void> Serving::open_trail_and_count_grants() {
         metrics_.set_publishing(false);
         log_.write(LogLevel::error, "records are taken, but no checkpoint is signed over them", {{"error", to_string(error)}});
     };
-    trail.on_rotation = [this](const audit::KeyRotation& rotation) { record_rotation(rotation); };
+    trail.on_rotation = [this](const audit::KeyRotation& rotation) { record_event(rotation_event(rotation)); };
     auto opened = AuditTrail::open(std::move(trail));
     if (!opened) return tl::unexpected(opened.error());
     // No grant lasts longer than a day; the second is for clocks that were set.
@@ -170,7 +176,7 @@ Result<void> Serving::start_servers() {
         .metrics = metrics_,
         .clock = clock_,
         .limits = options_.limits,
-        .origin = {options_.cluster_name, host_name()},
+        .origin = origin_,
         .on_answer = [this](const webhook::Outcome& outcome, bool without_record,
                             std::chrono::nanoseconds duration) { log_answer(outcome, without_record, duration); },
         .on_misdirected =
@@ -183,6 +189,7 @@ Result<void> Serving::start_servers() {
         .cluster = snapshots_ ? &snapshots_->view() : nullptr,
         .signed_grants = snapshots_ ? &snapshots_->signed_grants() : nullptr,
         .grant_uses = grant_uses_.get(),
+        .repeated_denials = &repeated_denials_,
     });
     const auto start = [&](const char* name, const Endpoint& endpoint, bool tls, unsigned threads, http::Handler handler) {
         http::ServerOptions options;
@@ -233,21 +240,29 @@ void Serving::log_event(const char* listener, const http::Event& event) {
                         {"detail", std::string(event.detail)}});
 }
 
-void Serving::watch_policies(const std::stop_token& stop) {
+// Every second: what is new, what is over, what is due.
+void Serving::keep_up(const std::stop_token& stop) {
     constexpr std::chrono::seconds kBetweenLooks{1};
     std::mutex mutex;
     std::condition_variable_any wake;
     std::unique_lock lock(mutex);
     while (!wake.wait_for(lock, stop, kBetweenLooks, [] { return false; }) && !stop.stop_requested()) {
         const WallTime now = clock_.now();
-        try {
-            if (auto change = options_.policy_folder->look(now)) take(std::move(*change));
-        } catch (const std::exception& exception) {  // no memory: the set in force stays
-            log_.write_limited(LogLevel::error, "the policy folder cannot be looked at", {{"error", exception.what()}});
-        }
+        look_at_policies(now);
         announce_exceptions(now);
         if (snapshots_) snapshots_->announce();
-        announce_learning(now);
+        announce_intervals(now);
+        append(repeated_denials_.flush(now));
+        if (auto beat = heartbeat_.beat(now, clock_.steady(), metrics_.totals())) record_event(std::move(*beat));
+    }
+}
+
+void Serving::look_at_policies(WallTime now) {
+    if (!options_.policy_folder) return;
+    try {
+        if (auto change = options_.policy_folder->look(now)) take(std::move(*change));
+    } catch (const std::exception& exception) {  // no memory: the set in force stays
+        log_.write_limited(LogLevel::error, "the policy folder cannot be looked at", {{"error", exception.what()}});
     }
 }
 
@@ -267,7 +282,8 @@ void Serving::take(policy::PolicyFolder::Change change) {
                     {"rules", std::to_string(change.set->rule_count())},
                     {"policySet", change.set->digest},
                     {"was", was}});
-        record_event("policy-set-loaded", {"was " + was});
+        archive_policies();
+        record_event({.name = "policy-set-loaded", .details = {"was " + was}});
         return;
     }
     const std::size_t count = change.problems.size() + change.problems_omitted;
@@ -278,20 +294,47 @@ void Serving::take(policy::PolicyFolder::Change change) {
     log_.write(LogLevel::error, "the policy folder does not compile; the last good set stays in force",
                {{"problems", std::to_string(count)}, {"policySet", was}});
     change.problems.resize(std::min(change.problems.size(), kProblemsShown));
-    record_event("policy-set-refused", std::move(change.problems));
+    record_event({.name = "policy-set-refused", .details = std::move(change.problems)});
 }
 
-void Serving::record_event(std::string event, std::vector<std::string> details) {
-    audit::Record record;
-    record.time = clock_.now();
-    record.id = fmt::format("{}-{}", event, record.time.time_since_epoch().count());
-    record.event = std::move(event);
-    record.details = std::move(details);
-    record.policy_set = policies_.load()->digest;
-    record.cluster = options_.cluster_name;
-    record.replica = host_name();
+// Under the digest that each record names, so that any verdict can be judged again. Before the event that names it.
+void Serving::archive_policies() {
+    if (!options_.policy_folder || !audit_trail_) return;
+    const std::string archive = options_.policy_folder->take_archive();
+    if (archive.empty()) return;
+    if (const auto stored = audit::store_blob(audit_trail_->disk(), archive); !stored)
+        log_.write(LogLevel::error, "the policy set cannot be archived", {{"error", to_string(stored.error())}});
+}
+
+void Serving::append(audit::Record record) {
     if (!audit_trail_) return metrics_.count_record(false);
     audit_trail_->log().append(std::move(record), [this](const Result<std::uint64_t>& written) { metrics_.count_record(written.has_value()); });
+}
+
+void Serving::append(std::vector<audit::Record> records) {
+    for (audit::Record& record : records) append(std::move(record));
+}
+
+void Serving::record_event(Event event) { append(to_record(std::move(event), clock_.now(), policies_.load()->digest, origin_)); }
+
+void Serving::announce_start() {
+    archive_policies();
+    if (audit_trail_) {
+        if (const auto& ended = audit_trail_->ended_epoch()) record_event(epoch_event(*ended));
+        record_event(started_event(FLUXGATE_VERSION, fmt::format("{}:{}", options_.listen.address, port()),
+                                   audit_trail_->log().next_sequence() - 1));
+        if (audit_trail_->log().recovered().cut) record_event(cut_event(audit_trail_->log().recovered()));
+    }
+    if (certificate_) record_event(std::move(*certificate_));
+    announce_exceptions(clock_.now());
+    announce_intervals(clock_.now());
+    if (audit_trail_) audit_trail_->publish();
+}
+
+void Serving::announce_end(const std::string& reason, std::uint64_t requests_cut_off) {
+    append(repeated_denials_.flush_all(clock_.now()));
+    record_event(heartbeat_.last_beat(clock_.now(), clock_.steady(), metrics_.totals()));
+    record_event(stopped_event(reason, requests_cut_off));
 }
 
 // The metric always, the log once a day and for every new set.
@@ -308,19 +351,28 @@ void Serving::announce_exceptions(WallTime now) {
     }
 }
 
-// Who is refused is less while a lock learns, so each such interval is a record of its own.
-void Serving::announce_learning(WallTime now) {
-    std::vector<policy::LearningLock> learning = policy::learning_at(*policies_.load(), now);
-    policy::LearningChange change = policy::compare_learning(learning_, learning);
-    learning_ = std::move(learning);
+// Who is refused is less while a lock learns or a policy looks on, so each such interval is a record of its own.
+void Serving::announce_intervals(WallTime now) {
+    const auto set = policies_.load();
+    announce_intervals(learning_, policy::learning_at(*set, now), "learn", "locks learn who writes: service accounts and system users pass",
+                       "locks have ended to learn who writes");
+    announce_intervals(audit_modes_, policy::audit_modes_at(*set, now), "audit-mode", "policies look on and refuse nothing",
+                       "policies no longer look on only");
     metrics_.set_learning(!learning_.empty());
-    const auto tell = [&](const char* event, const char* text, std::vector<std::string>&& locks) {
-        if (locks.empty()) return;
-        log_.write(LogLevel::warn, text, {{"locks", fmt::format("{}", fmt::join(locks, ", "))}});
-        record_event(event, std::move(locks));
+}
+
+void Serving::announce_intervals(std::vector<std::string>& known, std::vector<std::string> now, const std::string& event,
+                                 const char* text_of_begin, const char* text_of_end) {
+    policy::IntervalChange change = policy::compare_intervals(known, now);
+    known = std::move(now);
+    const auto tell = [&](const char* step, const char* text, std::vector<std::string>&& intervals) {
+        if (intervals.empty()) return;
+        log_.write(LogLevel::warn, text, {{"what", fmt::format("{}", fmt::join(intervals, "; "))}});
+        Event record{.name = event + step, .details = std::move(intervals)};
+        record_event(std::move(record));
     };
-    tell("learn-ended", "locks have ended to learn who writes", std::move(change.ended));
-    tell("learn-begun", "locks learn who writes: service accounts and system users pass", std::move(change.begun));
+    tell("-ended", text_of_end, std::move(change.ended));
+    tell("-begun", text_of_begin, std::move(change.begun));
 }
 
 void Serving::drain() {
@@ -329,10 +381,12 @@ void Serving::drain() {
     admission_->drain();
 }
 
-std::uint64_t Serving::stop(std::chrono::milliseconds patience) {
+std::uint64_t Serving::stop(std::chrono::milliseconds patience, const std::string& reason) {
     const std::uint64_t cut_off = admission_->stop(patience);
     health_->stop(std::chrono::milliseconds(200));
     metrics_server_->stop(std::chrono::milliseconds(200));
+    upkeep_ = std::jthread();
+    announce_end(reason, cut_off);
     return cut_off;
 }
 

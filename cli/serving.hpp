@@ -16,10 +16,11 @@
 #include "base/limits.hpp"
 #include "cli/audit_trail.hpp"
 #include "cli/cluster_snapshots.hpp"
+#include "cli/events.hpp"
+#include "cli/heartbeat.hpp"
 #include "cli/log.hpp"
 #include "http/server.hpp"
 #include "kube/client/config.hpp"
-#include "policy/lock/learning.hpp"
 #include "policy/policy_folder.hpp"
 #include "webhook/handler.hpp"
 
@@ -65,8 +66,9 @@ public:
 
     // Not ready from now on; answers carry Connection: close.
     void drain();
-    // Ends the listeners; how many requests had to be cut off after `patience`.
-    std::uint64_t stop(std::chrono::milliseconds patience);
+    // Ends the listeners; how many requests had to be cut off after `patience`. Then nothing is counted any more, and the last records
+    // say so: counts of repeated denials, a heartbeat, "stopped" with the reason.
+    std::uint64_t stop(std::chrono::milliseconds patience, const std::string& reason = "asked to stop");
 
 private:
     Serving(ServingOptions options, std::shared_ptr<const policy::PolicySet> policies, Log& log);
@@ -74,26 +76,36 @@ private:
     Result<void> open_trail_and_count_grants();
     audit::Log* audit_log() { return audit_trail_ ? &audit_trail_->log() : nullptr; }
     void set_audit(webhook::AuditState state, const std::string& why = {});
-    void record_rotation(const audit::KeyRotation& rotation);
     Result<void> check_certificate();
     void make_snapshots();
     Result<void> start_servers();
     void log_answer(const webhook::Outcome& outcome, bool without_record, std::chrono::nanoseconds duration);
     void log_event(const char* listener, const http::Event& event);
-    void watch_policies(const std::stop_token& stop);
+    void keep_up(const std::stop_token& stop);
+    void look_at_policies(WallTime now);
     void take(policy::PolicyFolder::Change change);
-    void record_event(std::string event, std::vector<std::string> details);
+    void archive_policies();
+    void announce_start();
     void announce_exceptions(WallTime now);
-    void announce_learning(WallTime now);
+    void announce_intervals(WallTime now);
+    void announce_intervals(std::vector<std::string>& known, std::vector<std::string> now, const std::string& event,
+                            const char* text_of_begin, const char* text_of_end);
+    void announce_end(const std::string& reason, std::uint64_t requests_cut_off);
+    void append(audit::Record record);
+    void append(std::vector<audit::Record> records);
+    void record_event(Event event);
 
     ServingOptions options_;
     Log& log_;
     SystemClock clock_;
+    webhook::Origin origin_;
     SnapshotCell<policy::PolicySet> policies_;
     webhook::Metrics metrics_;
     webhook::Readiness readiness_;
     std::unique_ptr<ClusterSnapshots> snapshots_;  // null without access
     std::unique_ptr<webhook::GrantUses> grant_uses_;
+    webhook::RepeatedDenials repeated_denials_;
+    std::optional<Event> certificate_;  // to be recorded when there is a log
     // From here the order matters: servers end first, then the log, whose last callbacks still use the handler.
     std::unique_ptr<webhook::AdmissionHandler> handler_;
     std::unique_ptr<AuditTrail> audit_trail_;  // null: it could not be opened
@@ -101,8 +113,10 @@ private:
     std::unique_ptr<http::Server> health_;
     std::unique_ptr<http::Server> metrics_server_;
     std::optional<WallTime> exceptions_announced_;  // when their ends were logged last
-    std::vector<policy::LearningLock> learning_;    // as the log of records knows it
-    std::jthread policy_watch_;
+    std::vector<std::string> learning_;             // as the log of records knows it
+    std::vector<std::string> audit_modes_;          // likewise
+    Heartbeat heartbeat_;                           // of the thread below, and of `stop` when that has ended
+    std::jthread upkeep_;
 };
 
 }  // namespace fluxgate::cli

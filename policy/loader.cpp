@@ -190,13 +190,13 @@ private:
     std::map<std::string, std::map<std::string, std::pair<std::size_t, std::size_t>>> rules_;
 };
 
-std::string digest_of(const std::vector<PolicyFile>& files) {
+}  // namespace
+
+std::string archive_of(const std::vector<PolicyFile>& files) {
     std::string all;
     for (const PolicyFile& file : files) all += fmt::format("{}\n{}\n{}", file.name, file.text.size(), file.text);
-    return "sha256:" + sha256_hex(all);
+    return all;
 }
-
-}  // namespace
 
 Result<std::vector<PolicyFile>> read_policy_directory(const std::filesystem::path& directory, const Limits& limits) {
     std::error_code error;
@@ -243,7 +243,7 @@ CompileResult compile(const std::vector<PolicyFile>& files, const CompileOptions
         return {nullptr, {std::move(problem)}, 0};
     }
     for (const PolicyFile& file : files) compiler.add(file);
-    return compiler.finish(digest_of(files));
+    return compiler.finish("sha256:" + sha256_hex(archive_of(files)));
 }
 
 }  // namespace fluxgate::policy

@@ -38,4 +38,8 @@ struct CompileResult {
 // Pure. A set without any GuardPolicy is a problem: it would protect nothing and look as if it did.
 CompileResult compile(const std::vector<PolicyFile>& files, const CompileOptions& options);
 
+// What the digest of a set is the SHA-256 of: "NAME\nBYTES\nTEXT" of each file, one behind the other. Archived under that digest, it
+// lets anybody judge a request again by the very policies of the time.
+std::string archive_of(const std::vector<PolicyFile>& files);
+
 }  // namespace fluxgate::policy

@@ -48,6 +48,7 @@ std::optional<PolicyFolder::Change> PolicyFolder::look(WallTime now) {
     CompileResult compiled = compile(*files, options);
     Change change{std::move(compiled.set), {}, compiled.problems_omitted, true};
     for (const Problem& problem : compiled.problems) change.problems.push_back((directory_ / "").string() + to_string(problem));
+    if (change.set && change.set->digest != digest_) archive_ = archive_of(*files);
     return remember(before, std::move(change));
 }
 

@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.hpp"
@@ -33,6 +34,9 @@ public:
     // the horizon of exceptions counts from.
     std::optional<Change> look(WallTime now);
 
+    // The files of the last good set as `archive_of` has them, once; empty when it was taken. Nobody else keeps them.
+    std::string take_archive() { return std::exchange(archive_, {}); }
+
     const std::filesystem::path& directory() const { return directory_; }
 
 private:
@@ -42,6 +46,7 @@ private:
     CompileOptions options_;
     std::optional<std::string> seen_;  // fingerprint of the folder that was compiled last
     std::string digest_;               // of the last good set
+    std::string archive_;              // of the last good set, until it is taken
     bool good_ = false;                // was the last one good?
     WallTime tried_{};                 // when it was compiled
     std::vector<std::string> problems_;

@@ -1,12 +1,13 @@
 """Stopping: asked to, under load, in a hurry, and killed."""
 
+import json
 import os
 import random
 import signal
 import time
 import unittest
 
-from support import SEED, Load, Serving, Stage, verified_ids
+from support import SEED, Load, Serving, Stage, events, recording, verified_ids
 
 KILLS = int(os.environ.get("FLUXGATE_KILLS", "20"))
 
@@ -40,6 +41,22 @@ class Stopping(unittest.TestCase):
             self.assertEqual(serving.events("stopped")[0]["requestsCutOff"], "0")
             self.assertEqual(sorted(verified_ids(serving.audit)), sorted(load.acknowledged))
             print(f"\n{load.answers} calls, none failed; stopped after {took:.2f} s with a drain time of 1 s")
+
+    def test_a_client_that_loops_leaves_its_first_denial_and_a_count(self):
+        review = json.loads(recording("person-edits-image"))
+        with Serving(self.stage, self.stage.folder("audit"), drain_time="0s") as serving:
+            caller = serving.caller()
+            for number in range(200):
+                review["request"]["uid"] = f"loop-{number}"
+                answer = caller.call(json.dumps(review).encode())
+                self.assertFalse(answer.response["allowed"])
+                self.assertEqual(answer.record, "loop-0")
+            caller.close()
+            serving.send_signal(signal.SIGTERM)
+            self.assertEqual(serving.wait(), 0, serving.text())
+            self.assertEqual(verified_ids(serving.audit), ["loop-0"])
+            names = events(serving.audit)
+            self.assertEqual(names[:2] + names[-3:], ["started", "certificate-loaded", "denial-repeated", "heartbeat", "stopped"])
 
     def test_a_second_signal_hastens(self):
         for first, second in ((signal.SIGTERM, signal.SIGTERM), (signal.SIGINT, signal.SIGTERM), (signal.SIGTERM, signal.SIGINT)):

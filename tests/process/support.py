@@ -34,11 +34,12 @@ def recording(name):
 
 
 def denied_review(uid):
-    """A review that the demo's policies deny, with a uid and an object of its own: the same denial again would be counted, not recorded."""
+    """A review that the demo's policies deny, with a uid and an object of its own, so that it is no repeat of another."""
     review = json.loads(recording("person-edits-image"))
     request = review["request"]
     request["uid"] = uid
-    request["name"] = request["object"]["metadata"]["name"] = request["oldObject"]["metadata"]["name"] = uid
+    for named in (request, request["object"]["metadata"], request["oldObject"]["metadata"]):
+        named["name"] = f"web-{uid}"
     return json.dumps(review).encode()
 
 
@@ -286,9 +287,14 @@ class Load:
 
 
 def verified_ids(audit):
-    """The ids of the records of all requests, by a reader that is not ours; fails if a record is damaged or the sequence has a hole. A torn
+    """The ids of all denials, by a reader that is not ours; fails if a record is damaged or the sequence has a hole. A torn
     tail of the write-ahead log does not count."""
-    return [record["id"] for record in audit_log.reviews(audit)]
+    return [record["id"] for record in audit_log.reviews(audit) if record["data"]["decision"] == "denied"]
+
+
+def events(audit):
+    """The names of all events, in order."""
+    return [record["data"]["event"] for record in audit_log.records(audit) if "event" in record["data"]]
 
 
 def wait_for_records(audit, wanted):

@@ -93,8 +93,10 @@ TEST_CASE("inspecting a certificate gives back what was asked for") {
     CHECK(info.not_before == kNow - std::chrono::minutes{5});
     CHECK(info.not_after == kNow + kRequest.valid_for);
     CHECK(info.key_type == "EC P-256");
+    CHECK(info.fingerprint.size() == std::string("sha256:").size() + 64);
     const CertificateInfo root = inspect(authority.certificate_pem).value();
     CHECK(root.dns_names.empty());
+    CHECK(root.fingerprint != info.fingerprint);
     CHECK(root.not_after == kNow + std::chrono::hours{48});
     CHECK(root.subject.find("Fluxgate") != std::string::npos);
     CHECK(inspect(leaf.certificate_pem + authority.certificate_pem)->subject == "CN=fluxgate");

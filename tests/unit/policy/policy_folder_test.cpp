@@ -55,6 +55,21 @@ TEST_CASE("a look says what is new, once") {
     CHECK_FALSE(policies.look({}).has_value());
 }
 
+TEST_CASE("the files of each good set can be taken once, to be archived") {
+    const Folder folder;
+    folder.write("a.yaml", kOne);
+    PolicyFolder policies(folder.path, {});
+    REQUIRE(policies.look({}).has_value());
+    CHECK(policies.take_archive() == archive_of({{"a.yaml", kOne}}));
+    CHECK(policies.take_archive().empty());
+    folder.write("b.yaml", kBad);
+    REQUIRE(policies.look({}).has_value());
+    CHECK(policies.take_archive().empty());
+    folder.write("b.yaml", kTwo);
+    REQUIRE(policies.look({}).has_value());
+    CHECK(policies.take_archive() == archive_of({{"a.yaml", kOne}, {"b.yaml", kTwo}}));
+}
+
 TEST_CASE("what does not compile comes with every problem, and what was good before counts as new when it is back") {
     const Folder folder;
     folder.write("a.yaml", kOne);

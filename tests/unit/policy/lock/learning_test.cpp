@@ -3,6 +3,7 @@
 #include <string>
 
 #include "policy/evaluate.hpp"
+#include "policy/intervals.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/unit/policy/sample.hpp"
 
@@ -182,8 +183,8 @@ TEST_CASE("when locks begin and end to learn is told once, each with its own tim
     };
     for (const Row& row : rows) {
         INFO(row.name);
-        const LearningChange change = compare_learning(learning_at(*sample::compiled(row.before), row.before_at),
-                                                       learning_at(*sample::compiled(row.now), row.now_at));
+        const IntervalChange change = compare_intervals(learning_at(*sample::compiled(row.before), row.before_at),
+                                                        learning_at(*sample::compiled(row.now), row.now_at));
         CHECK(change.begun == row.begun);
         CHECK(change.ended == row.ended);
     }
