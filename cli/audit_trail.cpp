@@ -31,8 +31,7 @@ Result<std::unique_ptr<AuditTrail>> AuditTrail::open(Options options) {
     std::unique_ptr<AuditTrail> trail(new AuditTrail(std::move(options)));
     trail->disk_ = audit::make_posix_disk(trail->options_.directory);
     if (auto taken = trail->disk_->take(); !taken) return tl::unexpected(taken.error());
-    if (auto opened = trail->open_log(); !opened)
-        return fail(Errc::audit_unavailable, opened.error().message, opened.error().where);
+    if (auto opened = trail->open_log(); !opened) return fail(Errc::audit_unavailable, opened.error().message, opened.error().where);
     return trail;
 }
 
@@ -64,10 +63,10 @@ void AuditTrail::publish() {
     const auto path = options_.key_file.empty() ? options_.directory / audit::kSignerKeyPath : options_.key_file;
     auto key = audit::SigningKey::open_or_make(path, audit::origin_for(options_.cluster, options_.replica, epoch_));
     if (!key) return options_.on_unpublished(key.error());
-    publisher_ = std::make_unique<audit::Publisher>(*disk_, *log_, std::move(*key),
-                                                    audit::Publisher::Options{.on_checkpoint = options_.on_checkpoint,
-                                                                              .on_broken = options_.on_unpublished,
-                                                                              .on_rotation = options_.on_rotation});
+    publisher_ = std::make_unique<audit::Publisher>(
+        *disk_, *log_, std::move(*key),
+        audit::Publisher::Options{
+            .on_checkpoint = options_.on_checkpoint, .on_broken = options_.on_unpublished, .on_rotation = options_.on_rotation});
 }
 
 }  // namespace fluxgate::cli

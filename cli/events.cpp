@@ -33,8 +33,7 @@ Event epoch_event(const std::string& checkpoint) {
 }
 
 Event rotation_event(const audit::KeyRotation& rotation) {
-    return {.name = "signing-key-changed",
-            .facts = {{"from", rotation.from.text()}, {"to", rotation.to.text()}, {"note", rotation.note}}};
+    return {.name = "signing-key-changed", .facts = {{"from", rotation.from.text()}, {"to", rotation.to.text()}, {"note", rotation.note}}};
 }
 
 audit::Record to_record(Event event, WallTime now, const std::string& policy_set, const webhook::Origin& origin) {

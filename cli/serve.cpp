@@ -213,9 +213,12 @@ void add_serve(CLI::App& app, Run& run) {
     command->add_option("--audit", flags->audit, "folder of the audit log; made if missing, one process each")->required();
     command
         ->add_option("--audit-key", flags->audit_key,
-                     "file of the key that signs checkpoints of the log, made if missing; keep it where readers of the log cannot; default: log.key in the --audit folder")
+                     "file of the key that signs checkpoints of the log, made if missing; keep it where readers of the log cannot; "
+                     "default: log.key in the --audit folder")
         ->type_name("FILE");
-    command->add_option("--audit-disk-max", flags->audit_disk_bytes_max, "what the --audit folder may hold; then the log is degraded; 0: no bound")
+    command
+        ->add_option("--audit-disk-max", flags->audit_disk_bytes_max,
+                     "what the --audit folder may hold; then the log is degraded; 0: no bound")
         ->transform(CLI::AsSizeValue(false))
         ->default_str("4GiB")
         ->type_name("SIZE");

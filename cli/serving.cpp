@@ -308,7 +308,8 @@ void Serving::archive_policies() {
 
 void Serving::append(audit::Record record) {
     if (!audit_trail_) return metrics_.count_record(false);
-    audit_trail_->log().append(std::move(record), [this](const Result<std::uint64_t>& written) { metrics_.count_record(written.has_value()); });
+    audit_trail_->log().append(std::move(record),
+                               [this](const Result<std::uint64_t>& written) { metrics_.count_record(written.has_value()); });
 }
 
 void Serving::append(std::vector<audit::Record> records) {

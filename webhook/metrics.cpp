@@ -191,11 +191,12 @@ struct Metrics::Impl {
                                                                  .Name("fluxgate_audit_checkpoint_timestamp_seconds")
                                                                  .Help("When this process last signed a checkpoint.")
                                                                  .Register(registry);
-    prometheus::Gauge& publishing = prometheus::BuildGauge()
-                                        .Name("fluxgate_audit_publishing")
-                                        .Help("1 while signed checkpoints are published over the records, 0 when they cannot be: alarm on it.")
-                                        .Register(registry)
-                                        .Add({});
+    prometheus::Gauge& publishing =
+        prometheus::BuildGauge()
+            .Name("fluxgate_audit_publishing")
+            .Help("1 while signed checkpoints are published over the records, 0 when they cannot be: alarm on it.")
+            .Register(registry)
+            .Add({});
     // Without access to an API server there are none, and no series that would alarm.
     prometheus::Family<prometheus::Gauge>& snapshot_fresh =
         prometheus::BuildGauge()
