@@ -56,7 +56,16 @@ Log::~Log() {
     if (thread_.joinable()) thread_.join();
 }
 
-void Log::append(Record record, Done done) { append(encode(record, options_.record_bytes_max), std::move(done)); }
+// Turning a record into text is most of the work: not for one that cannot wait anyway.
+void Log::append(Record record, Done done) {
+    std::string refusal;
+    {
+        std::lock_guard lock(mutex_);
+        refusal = refusal_now();
+    }
+    if (!refusal.empty()) return tell(done, tl::unexpected(unavailable(refusal)));
+    append(encode(record, options_.record_bytes_max), std::move(done));
+}
 
 void Log::append(EncodedRecord record, Done done) {
     std::string refusal;
@@ -64,18 +73,20 @@ void Log::append(EncodedRecord record, Done done) {
         refusal = fmt::format("this one has up to {} bytes, {} is the most", text_bytes_max(record), kWalPayloadBytesMax);
     } else {
         std::lock_guard lock(mutex_);
-        if (broken_ || stopping_) {
-            refusal = broken_ ? "it broke and waits for a restart" : "it is closing";
-        } else if (!full_.empty()) {
-            refusal = full_;
-        } else if (waiting_.size() >= options_.queue_max) {
-            refusal = "too many records wait for the disk";
-        } else {
-            waiting_.push_back({std::move(record), std::move(done)});
-        }
+        refusal = refusal_now();
+        if (refusal.empty()) waiting_.push_back({std::move(record), std::move(done)});
     }
     if (!refusal.empty()) return tell(done, tl::unexpected(unavailable(refusal)));
     wake_.notify_one();
+}
+
+// Why no record can wait now; empty if one can. Under the lock.
+std::string Log::refusal_now() const {
+    if (broken_) return "it broke and waits for a restart";
+    if (stopping_) return "it is closing";
+    if (!full_.empty()) return full_;
+    if (waiting_.size() >= options_.queue_max) return "too many records wait for the disk";
+    return {};
 }
 
 void Log::set_covered(std::uint64_t sequence) {

@@ -74,6 +74,7 @@ private:
     using Batch = std::vector<Waiting>;
 
     Log(Disk& disk, std::unique_ptr<Wal> wal, Options options);
+    std::string refusal_now() const;
     void run();
     // What the log's thread does without the lock.
     void take_in_what_others_said();
