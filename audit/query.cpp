@@ -68,27 +68,6 @@ private:
 
 bool has_object(const Query& query) { return query.namespace_name || query.resource || query.name; }
 
-// The first index that can be of `from` or later. Whatever bundle has a first record older than the disorder allows for, nothing before
-// that bundle is of the interval; so the search may end at any such bundle, wherever clocks were set.
-Result<std::uint64_t> first_index_for(Disk& disk, WallTime from) {
-    const auto published = read_published_log(disk);
-    if (!published) return tl::unexpected(published.error());
-    if (!*published) return 0;
-    const std::uint64_t size = (*published)->checkpoint.size;
-    EntryBundles bundles(disk, size);
-    std::uint64_t low = (*published)->minimum_index / kTileWidth;
-    std::uint64_t high = size / kTileWidth;
-    while (high - low > 1 && high > low) {
-        const std::uint64_t middle = low + (high - low) / 2;
-        const auto entry = bundles.entry(middle * kTileWidth);
-        if (!entry) return tl::unexpected(entry.error());
-        const auto time = time_of(*entry);
-        if (!time) break;
-        (*time < from - kDisorderMax ? low : high) = middle;
-    }
-    return low * kTileWidth;
-}
-
 // Where a record lies in the order of the log, seen from the interval.
 class Interval {
 public:
@@ -121,6 +100,27 @@ private:
 };
 
 }  // namespace
+
+// Whatever bundle has a first record older than the disorder allows for, nothing before
+// that bundle is of the interval; so the search may end at any such bundle, wherever clocks were set.
+Result<std::uint64_t> first_index_for(Disk& disk, WallTime time) {
+    const auto published = read_published_log(disk);
+    if (!published) return tl::unexpected(published.error());
+    if (!*published) return 0;
+    const std::uint64_t size = (*published)->checkpoint.size;
+    EntryBundles bundles(disk, size);
+    std::uint64_t low = (*published)->minimum_index / kTileWidth;
+    std::uint64_t high = size / kTileWidth;
+    while (high - low > 1 && high > low) {
+        const std::uint64_t middle = low + (high - low) / 2;
+        const auto entry = bundles.entry(middle * kTileWidth);
+        if (!entry) return tl::unexpected(entry.error());
+        const auto first = time_of(*entry);
+        if (!first) break;
+        (*first < time - kDisorderMax ? low : high) = middle;
+    }
+    return low * kTileWidth;
+}
 
 bool matches(const Query& query, const Record& record) {
     using Verdict = Query::Verdict;

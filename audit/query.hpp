@@ -51,6 +51,9 @@ struct Query {
 
 bool matches(const Query& query, const Record& record);
 
+// The first index, of a bundle, that can be of `time` or later: every published record before it is older. Errors as each_record.
+Result<std::uint64_t> first_index_for(Disk& disk, WallTime time);
+
 // False: enough.
 using UseMatch = std::function<Result<bool>(const StoredRecord&, const Record&)>;
 // How many matched. Errors: those of each_record; an entry that is no record, with its place; those of `use`.

@@ -112,5 +112,8 @@ class Browser:
             file.write(base64.b64decode(self.call("Page.captureScreenshot", **options)["data"]))
 
     def pdf(self, path):
+        """On paper: an emulated medium would take the place of paper."""
+        self.call("Emulation.setEmulatedMedia", media="", features=[])
+        self.call("Emulation.clearDeviceMetricsOverride")
         with open(path, "wb") as file:
             file.write(base64.b64decode(self.call("Page.printToPDF", preferCSSPageSize=True, printBackground=True)["data"]))

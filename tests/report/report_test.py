@@ -119,7 +119,6 @@ class ReportInABrowser(unittest.TestCase):
         self.browser.size(680)  # A4 without its margins
         self.assertEqual(self.evaluate("[...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.ariaLabel)"), [])
         titles = self.evaluate("[...document.querySelectorAll('h2, h3')].map(h => h.textContent)")
-        self.browser.media()
         paper = Path(self.folder.name) / "report.pdf"
         self.browser.pdf(paper)
         facts = subprocess.run(["pdfinfo", str(paper)], check=True, capture_output=True, text=True).stdout

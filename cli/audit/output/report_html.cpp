@@ -78,6 +78,9 @@ std::string with_links(std::string_view text) {
     return html_text(text.substr(0, mark)) + fmt::format("(<a href=\"#q{0}\">question {0}</a>).", number);
 }
 
+// As audit::spoken writes it: 2026-11-20 00:00:00Z. Broken between day and time only.
+bool is_time(const std::string& cell) { return cell.size() == 20 && cell[10] == ' ' && cell[13] == ':' && cell.back() == 'Z'; }
+
 class Page {
 public:
     Page(const Report& report, std::ostream& out) : report_(report), out_(out) {}
@@ -154,7 +157,7 @@ private:
         row("root", basis.root);
         row("key id", basis.key_id);
         row("verified", !basis.verified    ? "no"
-                        : basis.errors > 0 ? audit::grouped(basis.errors) + " errors: see question 13"
+                        : basis.errors > 0 ? "yes, and errors were found (" + audit::grouped(basis.errors) + "): see question 13"
                         : basis.key_given  ? "yes, all records, with the key that was given"
                                            : "yes, all records, with the key that lies beside the log");
         out_ << "</dl>\n</section>\n";
@@ -181,8 +184,8 @@ private:
             if (control.standard != standard) {
                 if (!standard.empty()) out_ << "</tbody></table></div>\n";
                 standard = control.standard;
-                out_ << "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"" << html_text(standard) << "\"><table><caption>"
-                     << html_text(standard)
+                out_ << "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"" << html_text(standard)
+                     << "\"><table class=\"map\"><caption>" << html_text(standard)
                      << "</caption><thead><tr><th scope=\"col\">control</th><th scope=\"col\">asks that</th><th "
                         "scope=\"col\">evidence</th></tr></thead><tbody>\n";
             }
@@ -272,7 +275,7 @@ private:
                 if (i == 0) {
                     out_ << "<th scope=\"row\"" << (amount ? " class=\"amount\"" : "") << ">" << cell << "</th>";
                 } else {
-                    out_ << (amount ? "<td class=\"amount\">" : "<td>") << cell << "</td>";
+                    out_ << (amount ? "<td class=\"amount\">" : is_time(row[i]) ? "<td class=\"time\">" : "<td>") << cell << "</td>";
                 }
             }
             out_ << "</tr>\n";
