@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "audit/blobs.hpp"
 #include "audit/used_grants.hpp"
 #include "certs/authority.hpp"
 #include "policy/audit_mode.hpp"
