@@ -122,31 +122,4 @@ EncodedRecord encode(const Record& record, std::size_t bytes_max);
 // The record a text holds. Errors: invalid_json (also: not canonical), missing_field, wrong_type, unsupported_version.
 Result<Record> parse_record(std::string_view text);
 
-// One line of JSON without the line feed. `sequence` counts the records of one log directory from 1.
-std::string to_json(const Record& record, std::uint64_t sequence);
-
-// Bounds a record, so that neither its line nor the queue can be made to overflow by an object or a caller with thousands of
-// names: leaves out violations from the end (they count as omitted), and if that is not enough, groups and evidence and what
-// texts have beyond 1 KiB. Its line then has at most `bytes_max` bytes, which must be 16 KiB or more.
-void fit(Record& record, std::size_t bytes_max);
-
-// What a reader needs of a line, checked: schema, sequence, id. Errors: invalid_json, missing_field, unsupported_version.
-struct RecordLine {
-    std::uint64_t sequence = 0;
-    std::string id;
-    std::string decision;            // empty for an event
-    std::vector<std::string> rules;  // of its violations, in order, each once
-
-    friend bool operator==(const RecordLine&, const RecordLine&) = default;
-};
-Result<RecordLine> parse_line(std::string_view line);
-
-// Of a line, the break-glass grants that let its write pass: none if it was denied, or passed without. Errors: invalid_json,
-// missing_field.
-struct UsedGrants {
-    WallTime time{};
-    std::vector<std::string> digests{};
-};
-Result<UsedGrants> parse_used_grants(std::string_view line);
-
 }  // namespace fluxgate::audit
