@@ -288,7 +288,7 @@ TEST_CASE("a client that loops leaves its first denial and a count, and each ans
 TEST_CASE("a denial is written itself while the first one is not durable") {
     RepeatedDenials repeated_denials;
     Door door({.repeated_denials = &repeated_denials});
-    door.disk.hold_syncs_at(&door.gate);
+    hold_syncs_at(door.disk, door.gate);
     json review = json::parse(recording("person-edits-image"));
     review["request"]["uid"] = "uid-0";
     std::thread first([&door, body = review.dump()] { CHECK(door.review(body)["auditAnnotations"]["record-id"] == "uid-0"); });
@@ -306,7 +306,7 @@ TEST_CASE("a denial is written itself while the first one is not durable") {
 TEST_CASE("a denial whose record failed is no first one") {
     RepeatedDenials repeated_denials;
     Door door({.repeated_denials = &repeated_denials});
-    door.disk.fail_at({Step::sync});
+    door.disk.at_step(Step::sync, 1, {.failing = Failing::before});
     for (int i = 0; i < 2; ++i) {
         const json response = door.review(recording("person-edits-image"));
         CHECK(response["allowed"] == false);
