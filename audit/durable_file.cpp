@@ -88,4 +88,16 @@ Result<std::string> read_whole(Disk& disk, const std::string& path, std::size_t 
     return bytes;
 }
 
+Result<std::optional<std::string>> read_if_there(Disk& disk, const std::string& path, std::size_t bytes_max) {
+    auto there = disk.exists(path);
+    if (!there) return tl::unexpected(there.error());
+    if (!*there) return std::optional<std::string>();
+    auto text = read_whole(disk, path, bytes_max);
+    if (text) return std::optional<std::string>(*std::move(text));
+    // A server may have removed it since it was looked for.
+    there = disk.exists(path);
+    if (there && !*there) return std::optional<std::string>();
+    return tl::unexpected(text.error());
+}
+
 }  // namespace fluxgate::audit

@@ -4,6 +4,7 @@
 // directory synced. Missing directories are made, and synced too. Any thread, but one at a time for a path.
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -24,5 +25,7 @@ Result<void> make_directories_durably(Disk& disk, const std::string& path);
 
 // Errors: io, too_large.
 Result<std::string> read_whole(Disk& disk, const std::string& path, std::size_t bytes_max);
+// The file, or nothing if it is not there, or is removed meanwhile. Errors: io, too_large.
+Result<std::optional<std::string>> read_if_there(Disk& disk, const std::string& path, std::size_t bytes_max);
 
 }  // namespace fluxgate::audit

@@ -41,15 +41,6 @@ Result<T> required(Disk& disk, const std::string& path, Result<T> read) {
     return refuse(read.error().message, read.error().where);
 }
 
-Result<std::optional<std::string>> read_if_there(Disk& disk, const std::string& path, std::size_t bytes_max) {
-    const auto there = disk.exists(path);
-    if (!there) return tl::unexpected(there.error());
-    if (!*there) return std::nullopt;
-    auto bytes = read_whole(disk, path, bytes_max);
-    if (!bytes) return tl::unexpected(bytes.error());
-    return std::move(*bytes);
-}
-
 bool read_number(std::string_view text, std::uint64_t& number) {
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
     return error == std::errc() && end == text.data() + text.size();

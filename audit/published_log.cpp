@@ -29,18 +29,6 @@ Result<std::unique_ptr<Disk>> open_for_reading(const std::filesystem::path& dire
     return make_posix_disk(directory);
 }
 
-Result<std::optional<std::string>> read_if_there(Disk& disk, const std::string& path, std::size_t bytes_max) {
-    auto there = disk.exists(path);
-    if (!there) return tl::unexpected(there.error());
-    if (!*there) return std::optional<std::string>();
-    auto text = read_whole(disk, path, bytes_max);
-    if (text) return std::optional<std::string>(*std::move(text));
-    // A server may have removed it meanwhile.
-    there = disk.exists(path);
-    if (there && !*there) return std::optional<std::string>();
-    return tl::unexpected(text.error());
-}
-
 Result<std::uint64_t> read_minimum_index(Disk& disk) {
     const std::string path(kMinimumIndexPath);
     const auto text = read_if_there(disk, path, 64);

@@ -33,9 +33,6 @@ Result<std::optional<PublishedLog>> read_published_log(Disk& disk);
 // 0 without the file.
 Result<std::uint64_t> read_minimum_index(Disk& disk);
 
-// The file, or nothing if it is not there. Errors: io, too_large.
-Result<std::optional<std::string>> read_if_there(Disk& disk, const std::string& path, std::size_t bytes_max);
-
 // Reads bundles one at a time. One thread.
 class EntryBundles {
 public:

@@ -41,19 +41,24 @@ inline bool is_escape(const Record& record) {
                        [](const RecordedViolation& violation) { return violation.policy == "fluxgate" && violation.rule == "escape"; });
 }
 
-// "deployments.apps/scale"
-inline std::string resource_of(const Record& record) {
-    std::string text = record.resource.empty() ? record.kind : record.resource;
-    if (!record.group.empty()) text += "." + record.group;
-    if (!record.sub_resource.empty()) text += "/" + record.sub_resource;
-    return text;
+// "deployments.apps"
+inline std::string kind_of(const Record& record) {
+    const std::string& name = record.resource.empty() ? record.kind : record.resource;
+    return record.group.empty() ? name : name + "." + record.group;
 }
 
-// "production/deployments.apps/scale web"; parts that are not known are left out.
+// "deployments.apps/scale"
+inline std::string resource_of(const Record& record) {
+    return record.sub_resource.empty() ? kind_of(record) : kind_of(record) + "/" + record.sub_resource;
+}
+
+// "production/deployments.apps/web", as `fluxgate audit query --object` takes it, and behind it the subresource: " scale". Parts that are
+// not known are left out.
 inline std::string object_of(const Record& record) {
     std::string text = record.namespace_name.empty() ? "" : record.namespace_name + "/";
-    text += resource_of(record);
-    if (!record.name.empty()) text += (text.empty() ? "" : " ") + record.name;
+    text += kind_of(record);
+    if (!record.name.empty()) text += (text.empty() || text.back() == '/' ? "" : "/") + record.name;
+    if (!record.sub_resource.empty()) text += " " + record.sub_resource;
     return text;
 }
 

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "audit/report_facts.hpp"
+#include "base/grouped.hpp"
 
 namespace fluxgate::audit {
 
@@ -170,8 +171,7 @@ private:
         } else if (!basis.verified) {
             list.push_back("The log was not verified for this report (question 13).");
         } else if (basis.errors > 0) {
-            list.push_back(fmt::format("The verification found {}: the log is not what was signed, or not complete (question 13).",
-                                       counted(basis.errors, "error", "errors")));
+            list.push_back(fmt::format("{} (question 13).", what_verification_found()));
         } else if (!basis.key_given) {
             list.push_back(
                 "The log was verified with the key that lies beside it. Who could replace the log could replace that key: give the key "
@@ -752,14 +752,19 @@ private:
         return answer;
     }
 
+    std::string what_verification_found() const {
+        return fmt::format("The verification found {}: {}", counted(options_.basis.errors, "error", "errors"),
+                           options_.basis.as_signed ? "each record is as it was signed, but what they tell is not complete"
+                                                    : "the log is not what was signed");
+    }
+
     std::string integrity_sentence() const {
         const ReportBasis& basis = options_.basis;
         const std::string checkpoint =
             fmt::format("This report rests on the checkpoint of {} over {}.", basis.origin, counted(basis.size, "record", "records"));
         if (!basis.verified) return checkpoint + " The log was not verified: `fluxgate audit verify` does it.";
         if (basis.errors > 0) {
-            return checkpoint + fmt::format(" The verification found {}: the log is not what was signed, or not complete.",
-                                            counted(basis.errors, "error", "errors"));
+            return checkpoint + " " + what_verification_found() + ".";
         }
         return checkpoint +
                " For this report the root was recomputed over all of them, and it is the one that was signed: since then none was changed, "
@@ -817,13 +822,13 @@ private:
         Answer answer{.title = "Retention",
                       .question = "Which is the oldest record that can be proven, and what was pruned under which policy?"};
         answer.sentence = facts_.oldest ? fmt::format("The oldest record that is here is of {}{}.", spoken(*facts_.oldest),
-                                                      facts_.oldest_index ? fmt::format(", index {}", grouped(*facts_.oldest_index)) : "")
+                                                      facts_.oldest_index ? fmt::format(", index {}", *facts_.oldest_index) : "")
                                         : "There is no record.";
         if (options_.basis.minimum_index > 0)
             answer.sentence +=
-                fmt::format(" Entries below index {} were pruned; the proofs of later ones hold.", grouped(options_.basis.minimum_index));
-        answer.figures = {{"oldest index", facts_.oldest_index ? grouped(*facts_.oldest_index) : "–"},
-                          {"pruned below index", grouped(options_.basis.minimum_index)},
+                fmt::format(" Entries below index {} were pruned; the proofs of later ones hold.", options_.basis.minimum_index);
+        answer.figures = {{"oldest index", facts_.oldest_index ? std::to_string(*facts_.oldest_index) : "–"},
+                          {"pruned below index", std::to_string(options_.basis.minimum_index)},
                           {"prunings in this period", grouped(facts_.retention.count())}};
         if (facts_.retention.count() > 0)
             answer.tables.push_back(table_of(facts_.retention, "Retention that was applied", "--event retention-applied"));
@@ -861,15 +866,6 @@ std::string_view to_string(Standing standing) {
         case Standing::not_recorded: return "not recorded here";
     }
     return "";
-}
-
-std::string grouped(std::uint64_t number) {
-    std::string text = fmt::format("{}", number);
-    for (std::size_t at = text.size(); at > 3;) {
-        at -= 3;
-        text.insert(at, ",");
-    }
-    return text;
 }
 
 std::string spoken(microseconds duration) {

@@ -30,6 +30,7 @@ struct ReportBasis {
     // The whole log was verified: signature, tree, every entry. Otherwise `errors` says nothing.
     bool verified = false;
     std::uint64_t errors = 0;
+    bool as_signed = false;               // the errors are all of what the records tell: see Verification
     std::vector<std::string> findings{};  // the first errors
     std::uint64_t minimum_index = 0;      // entries below were pruned
 
@@ -158,8 +159,6 @@ Result<Report> gather_report(const Records& records, const ReportOptions& option
 // The controls the report knows of. The wording is ours; the standards' own text counts.
 const std::vector<Control>& known_controls();
 
-// "12,345"
-std::string grouped(std::uint64_t number);
 // "1 h 2 min", "4 min 12 s", "0.8 s"
 std::string spoken(std::chrono::microseconds duration);
 // "2026-11-21 09:27:38Z"

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "audit/record_reading.hpp"
+#include "base/grouped.hpp"
 
 namespace fluxgate::audit {
 

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "base/grouped.hpp"
+
 namespace fluxgate::audit {
 
 std::string citation_of(const StoredRecord& stored, const std::string& replica) {

@@ -644,6 +644,20 @@ private:
 
 }  // namespace
 
+bool Verification::as_signed() const {
+    constexpr std::string_view kOfWhatRecordsTell[] = {"records-missing", "sequence-repeated",  "silence",
+                                                       "denials-missing", "stop-without-start", "heartbeat-without-start"};
+    if (!checkpoint || key.empty()) return false;
+    std::uint64_t known = 0;
+    for (const Finding& finding : findings.kept()) {
+        if (finding.level != Finding::Level::error) continue;
+        if (std::find(std::begin(kOfWhatRecordsTell), std::end(kOfWhatRecordsTell), finding.name) == std::end(kOfWhatRecordsTell))
+            return false;
+        ++known;
+    }
+    return known == findings.errors();
+}
+
 std::vector<std::string> Verification::proves() const {
     std::vector<std::string> sentences;
     if (!checkpoint || key.empty()) return sentences;

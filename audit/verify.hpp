@@ -45,6 +45,8 @@ struct Verification {
     RecordTotals totals{};
 
     bool good() const { return findings.errors() == 0; }
+    // A key signed exactly these entries, and whatever is wrong is what they tell: a silence, missing records. So nothing speaks of a change.
+    bool as_signed() const;
     // Sentences: what a good result proves, and what it does not.
     std::vector<std::string> proves() const;
     std::vector<std::string> leaves_open() const;

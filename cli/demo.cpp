@@ -20,6 +20,7 @@
 #include "cli/embedded.hpp"
 #include "cli/files.hpp"
 #include "cli/output/style.hpp"
+#include "cli/output/text.hpp"
 #include "cli/policies.hpp"
 #include "cli/serving.hpp"
 #include "http/client.hpp"
@@ -76,12 +77,6 @@ struct Played {
     std::string problem;  // why it is not as expected; empty if it is
 };
 
-// Usernames of service accounts are long; the part that tells them apart is not.
-std::string short_name(const std::string& username) {
-    const std::string prefix = "system:serviceaccount:";
-    return username.starts_with(prefix) ? username.substr(prefix.size()) : username;
-}
-
 Played play(const Scene& scene, std::string_view recording, http::Client& client) {
     Played played;
     if (recording.empty()) {
@@ -89,7 +84,7 @@ Played play(const Scene& scene, std::string_view recording, http::Client& client
         return played;
     }
     const json review = json::parse(recording);
-    played.who = short_name(review["request"]["userInfo"].value("username", ""));
+    played.who = short_username(review["request"]["userInfo"].value("username", ""));
     const auto start = std::chrono::steady_clock::now();
     const auto response = client.exchange("POST", "/validate?timeout=3s", recording);
     played.took = std::chrono::steady_clock::now() - start;
@@ -295,6 +290,9 @@ int demo(const std::string& audit_directory) {
     std::printf("  %s/policies  the policies\n  %s/reviews  the recorded reviews\n  %s/ca.crt, tls.crt, tls.key  certificates\n\n",
                 root.c_str(), root.c_str(), root.c_str());
     std::printf("%s\n", style.paint(Colour::bold, "What to try next").c_str());
+    std::printf("  ask the audit log, as an auditor would:\n");
+    std::printf("    %s audit query --audit %s --verdict denied\n    %s audit report --audit %s --out evidence.html\n", own_path().c_str(),
+                stage->audit.c_str(), own_path().c_str(), stage->audit.c_str());
     std::printf("  change a rule in %s/policies, then run the webhook with it:\n", root.c_str());
     std::printf("    cd %s\n    %s serve --policies policies --audit audit2 --tls-cert tls.crt --tls-key tls.key --listen 127.0.0.1:9443\n",
                 root.c_str(), own_path().c_str());

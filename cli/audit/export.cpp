@@ -7,9 +7,9 @@
 #include <CLI/CLI.hpp>
 
 #include "audit/projections.hpp"
-#include "audit/published_log.hpp"
 #include "audit/query.hpp"
 #include "cli/audit/folder.hpp"
+#include "cli/audit/period.hpp"
 #include "cli/commands.hpp"
 #include "cli/messages.hpp"
 #include "cli/output/result_json.hpp"
@@ -22,23 +22,19 @@ constexpr std::string_view kCommand = "audit export";
 
 struct Flags {
     std::string folder;
-    std::string from;
-    std::string to;
+    PeriodFlags period;
     std::string format;
 };
 
 int run_export(const Flags& flags) {
-    const WallTime now = SystemClock().now();
+    const auto period = Period::parse(flags.period, SystemClock().now());
+    if (!period) return refuse(kCommand, period.error().message);
     audit::Query query;
-    for (const auto& [text, time, flag] : {std::tuple(&flags.from, &query.from, "--from"), std::tuple(&flags.to, &query.to, "--to")}) {
-        if (text->empty()) continue;
-        const auto moment = moment_of(*text, now);
-        if (!moment) return refuse(kCommand, fmt::format("{}: {}", flag, moment.error().message));
-        *time = *moment;
-    }
+    query.from = period->from;
+    query.to = period->to;
     const auto projection = audit::projection_of(flags.format);
     if (!projection) return refuse(kCommand, "--format: expected ocsf, asim or cloudevents");
-    const auto disk = audit::open_for_reading(flags.folder);
+    const auto disk = open_audit_folder(flags.folder);
     if (!disk) return refuse(kCommand, to_string(disk.error()));
     const auto written =
         audit::run_query(**disk, query, [&](const audit::StoredRecord& stored, const audit::Record& record) -> Result<bool> {
@@ -60,8 +56,7 @@ void add_audit_export(CLI::App& audit, Run& run) {
     command->add_option("--format", flags->format, "ocsf: OCSF 1.6.0; asim: Microsoft Sentinel's AuditEvent; cloudevents: as stored")
         ->required()
         ->check(CLI::IsMember({"ocsf", "asim", "cloudevents"}));
-    command->add_option("--from", flags->from, "not before: RFC 3339, or how long ago (24h, 7d)")->type_name("TIME");
-    command->add_option("--to", flags->to, "before: RFC 3339, or how long ago")->type_name("TIME");
+    add_period(*command, flags->period);
     command->footer(
         "Exits 0, also when there is nothing; 2 if the log cannot be read. Nothing is verified here: `audit verify` does.\n\n"
         "  fluxgate audit export --audit audit --format ocsf --from 24h > day.jsonl");

@@ -1,13 +1,11 @@
 #include "cli/audit/folder.hpp"
 
-#include <algorithm>
-#include <charconv>
 #include <filesystem>
-#include <optional>
 
 #include <CLI/CLI.hpp>
 
-#include "base/duration.hpp"
+#include "audit/layout.hpp"
+#include "audit/published_log.hpp"
 #include "cli/files.hpp"
 
 namespace fluxgate::cli {
@@ -15,17 +13,6 @@ namespace fluxgate::cli {
 namespace {
 
 constexpr std::size_t kKeyFileBytesMax = 4'096;
-constexpr int kDaysMax = 36'500;
-
-// "7d": durations of policy files end with hours.
-std::optional<std::chrono::days> days_in(std::string_view text) {
-    int days = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), days);
-    if (error != std::errc() || std::string_view(end, static_cast<std::size_t>(text.data() + text.size() - end)) != "d")
-        return std::nullopt;
-    return days > 0 && days <= kDaysMax ? std::optional(std::chrono::days(days)) : std::nullopt;
-}
-
 }  // namespace
 
 void add_audit_folder(CLI::App& command, std::string& folder) {
@@ -42,18 +29,15 @@ Result<VerifierKey> verifier_key_of(const std::string& key_or_file) {
     return key;
 }
 
-Result<WallTime> moment_of(const std::string& text, WallTime now) {
-    if (const auto days = days_in(text)) return now - *days;
-    if (const auto ago = parse_duration(text)) return now - *ago;
-    const auto time = parse_rfc3339(text);
-    if (time) return time;
-    return fail(Errc::invalid_argument, "\"" + text + "\" is no time: give RFC 3339 (2026-12-05T02:10:00Z), or how long ago (24h, 7d)");
-}
-
-std::string grouped(std::uint64_t count) {
-    std::string text = std::to_string(count);
-    for (std::size_t at = text.size(); at > 3;) text.insert(at -= 3, ",");
-    return text;
+Result<std::unique_ptr<audit::Disk>> open_audit_folder(const std::string& folder) {
+    auto disk = audit::open_for_reading(folder);
+    if (!disk) return disk;
+    for (const std::string_view part : {audit::kWalDirectory, audit::kCheckpointPath, audit::kEpochDirectory}) {
+        const auto there = (*disk)->exists(std::string(part));
+        if (!there) return tl::unexpected(there.error());
+        if (*there) return disk;
+    }
+    return fail(Errc::io, "this folder holds no audit log: there is neither `wal` nor `checkpoint` in it", folder);
 }
 
 Result<std::unique_ptr<audit::Disk>> take_audit_folder(const std::string& folder) {

@@ -1,12 +1,11 @@
 #pragma once
 
-// What the `fluxgate audit` commands share: the flag --audit, verifier keys and times as people give them.
+// What the `fluxgate audit` commands share: the flag --audit, verifier keys as people give them, a folder to change.
 
 #include <memory>
 #include <string>
 
 #include "audit/disk.hpp"
-#include "base/clock.hpp"
 #include "base/error.hpp"
 #include "base/signed_note.hpp"
 
@@ -22,11 +21,9 @@ void add_audit_folder(CLI::App& command, std::string& folder);
 // A verifier key ("NAME+ID+BASE64") or a file that holds one. Errors: io, invalid_argument.
 Result<VerifierKey> verifier_key_of(const std::string& key_or_file);
 
-// A moment: RFC 3339, or a duration before `now`: "24h", "7d". Error invalid_argument.
-Result<WallTime> moment_of(const std::string& text, WallTime now);
-
-// "1 entry", "12,345 entries".
-std::string grouped(std::uint64_t count);
+// The folder to read in; a server may be writing there. Error io: it is not there, or holds no audit log, which must not look like one
+// without records.
+Result<std::unique_ptr<audit::Disk>> open_audit_folder(const std::string& folder);
 
 // Takes the folder for this process, so that nobody else writes there. Errors: io; contradictory, with what to do: a server has it.
 Result<std::unique_ptr<audit::Disk>> take_audit_folder(const std::string& folder);

@@ -6,7 +6,6 @@
 #include <CLI/CLI.hpp>
 
 #include "audit/proof.hpp"
-#include "audit/published_log.hpp"
 #include "audit/tiles.hpp"
 #include "cli/audit/folder.hpp"
 #include "cli/commands.hpp"
@@ -45,7 +44,7 @@ Result<void> write_new(const std::string& path, std::string_view text) {
 
 int make(const Flags& flags) {
     if (flags.folder.empty() || flags.out.empty()) return refuse(kCommand, "give --audit DIR, the index and -o FILE; or --check FILE");
-    const auto disk = audit::open_for_reading(flags.folder);
+    const auto disk = open_audit_folder(flags.folder);
     if (!disk) return refuse(kCommand, to_string(disk.error()));
     const auto proven = audit::prove_record(**disk, *flags.index);
     if (!proven) return refuse(kCommand, to_string(proven.error()));

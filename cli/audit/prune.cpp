@@ -11,6 +11,7 @@
 #include "audit/tiles.hpp"
 #include "cli/audit/folder.hpp"
 #include "cli/audit/offline_log.hpp"
+#include "cli/audit/period.hpp"
 #include "cli/commands.hpp"
 #include "cli/messages.hpp"
 

@@ -7,8 +7,8 @@
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
-#include "audit/published_log.hpp"
 #include "cli/audit/folder.hpp"
+#include "cli/audit/period.hpp"
 #include "cli/audit/record_rows.hpp"
 #include "cli/commands.hpp"
 #include "cli/messages.hpp"
@@ -22,8 +22,7 @@ constexpr std::string_view kCommand = "audit query";
 
 struct Flags {
     std::string folder;
-    std::string from;
-    std::string to;
+    PeriodFlags period;
     std::string user;
     std::string object;
     std::string verdict;
@@ -76,17 +75,14 @@ Result<void> set_object(audit::Query& query, const std::string& text) {
 }
 
 Result<audit::Query> query_of(const Flags& flags, WallTime now) {
+    const auto period = Period::parse(flags.period, now);
+    if (!period) return tl::unexpected(period.error());
     audit::Query query;
+    query.from = period->from;
+    query.to = period->to;
     query.limit = flags.limit;
     query.newest_first = flags.newest_first;
     query.drift_case = flags.drift_case;
-    for (const auto& [text, time, flag] : {std::tuple(&flags.from, &query.from, "--from"), std::tuple(&flags.to, &query.to, "--to")}) {
-        if (text->empty()) continue;
-        const auto moment = moment_of(*text, now);
-        if (!moment) return fail(moment.error().code, fmt::format("{}: {}", flag, moment.error().message));
-        *time = *moment;
-    }
-    if (query.from && query.to && *query.from >= *query.to) return fail(Errc::invalid_argument, "--from must be before --to");
     if (flags.verdict == "denied") query.verdict = audit::Query::Verdict::denied;
     if (flags.verdict == "allowed") query.verdict = audit::Query::Verdict::allowed;
     if (flags.verdict == "event") query.verdict = audit::Query::Verdict::event;
@@ -104,7 +100,7 @@ Result<audit::Query> query_of(const Flags& flags, WallTime now) {
 int run_query_command(const Flags& flags) {
     const auto query = query_of(flags, SystemClock().now());
     if (!query) return refuse(kCommand, query.error().message);
-    const auto disk = audit::open_for_reading(flags.folder);
+    const auto disk = open_audit_folder(flags.folder);
     if (!disk) return refuse(kCommand, to_string(disk.error()));
     const auto output = make_record_output(flags.format);
     const auto found =
@@ -123,8 +119,7 @@ void add_audit_query(CLI::App& audit, Run& run) {
     auto flags = std::make_shared<Flags>();
     CLI::App* command = audit.add_subcommand("query", "find records by time, user, object, verdict, rule, compliance tag");
     add_audit_folder(*command, flags->folder);
-    command->add_option("--from", flags->from, "not before: RFC 3339, or how long ago (24h, 7d)")->type_name("TIME");
-    command->add_option("--to", flags->to, "before: RFC 3339, or how long ago")->type_name("TIME");
+    add_period(*command, flags->period);
     command->add_option("--user", flags->user, "who asked; * is any text")->type_name("NAME");
     command->add_option("--object", flags->object, "NAMESPACE/RESOURCE/NAME, each may hold *; an empty namespace: cluster-scoped")
         ->type_name("OBJECT");

@@ -15,6 +15,7 @@
 #include "base/duration.hpp"
 #include "cli/audit/folder.hpp"
 #include "cli/audit/guarded_writes.hpp"
+#include "cli/audit/period.hpp"
 #include "cli/audit/reconcile_output.hpp"
 #include "cli/commands.hpp"
 #include "cli/messages.hpp"
@@ -34,8 +35,7 @@ struct Flags {
     std::vector<std::string> webhooks{"fluxgate.dev", "*.fluxgate.dev"};
     std::vector<std::string> namespaces;
     std::string policies;
-    std::string from;
-    std::string to;
+    PeriodFlags period;
     std::string clock_difference = "5s";
     std::string format = "table";
     bool allow_empty = false;
@@ -48,7 +48,9 @@ audit::Records records_of(const std::vector<std::string>& folders) {
     return [folders](const audit::UseRecord& use) -> Result<void> {
         for (const std::string& folder : folders) {
             bool enough = false;
-            auto read = audit::each_record(folder, {}, [&](const audit::StoredRecord& stored) -> Result<bool> {
+            const auto disk = open_audit_folder(folder);
+            if (!disk) return tl::unexpected(disk.error());
+            auto read = audit::each_record(**disk, {}, [&](const audit::StoredRecord& stored) -> Result<bool> {
                 auto more = use(stored);
                 enough = more && !*more;
                 return more;
@@ -69,13 +71,6 @@ Result<std::vector<policy::Glob>> globs_of(std::string_view flag, const std::vec
     return globs;
 }
 
-Result<std::optional<WallTime>> time_of(std::string_view flag, const std::string& text) {
-    if (text.empty()) return std::nullopt;
-    const auto time = moment_of(text, SystemClock().now());
-    if (!time) return fail(time.error().code, fmt::format("{}: {}", flag, time.error().message));
-    return *time;
-}
-
 Result<audit::ReconcileOptions> options_of(const Flags& flags) {
     audit::ReconcileOptions options;
     auto webhooks = globs_of("--webhook", flags.webhooks);
@@ -85,12 +80,10 @@ Result<audit::ReconcileOptions> options_of(const Flags& flags) {
     if (!namespaces) return tl::unexpected(namespaces.error());
     if (!namespaces->empty())
         options.namespaces = [globs = *std::move(namespaces)](std::string_view name) { return policy::any_matches(globs, name); };
-    const auto from = time_of("--from", flags.from);
-    const auto to = time_of("--to", flags.to);
-    if (!from || !to) return tl::unexpected(from ? to.error() : from.error());
-    if (*from && *to && **from >= **to) return fail(Errc::invalid_argument, "--from is not before --to");
-    options.from = *from;
-    options.to = *to;
+    const auto period = Period::parse(flags.period, SystemClock().now());
+    if (!period) return tl::unexpected(period.error());
+    options.from = period->from;
+    options.to = period->to;
     const auto difference = parse_duration(flags.clock_difference);
     if (!difference) return fail(difference.error().code, "--clock-difference: " + difference.error().message);
     options.clock_difference = *difference;
@@ -222,8 +215,7 @@ void add_audit_reconcile(CLI::App& audit, Run& run) {
          "NAME");
     command->add_option("--policies", flags->policies, "guarded is what the locks in this folder are about")->type_name("DIR");
     list(command->add_option("--namespaces", flags->namespaces, "compare only there, * is any text; again for more"), "NAME");
-    command->add_option("--from", flags->from, "requests not before: RFC 3339, or how long ago (24h, 7d)")->type_name("TIME");
-    command->add_option("--to", flags->to, "requests before: RFC 3339, or how long ago")->type_name("TIME");
+    add_period(*command, flags->period);
     command->add_option("--clock-difference", flags->clock_difference, "how far the clocks of API server and Fluxgate may be apart")
         ->type_name("DURATION")
         ->capture_default_str();

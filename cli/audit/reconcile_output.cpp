@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/clock.hpp"
-#include "cli/audit/folder.hpp"
+#include "base/grouped.hpp"
 #include "cli/audit/record_rows.hpp"
 #include "cli/messages.hpp"
 #include "cli/output/result_json.hpp"
@@ -27,10 +27,6 @@ constexpr std::array kKinds{FindingKind::bypassed,   FindingKind::failed_open, F
                             FindingKind::unrecorded, FindingKind::unknown,     FindingKind::duplicate,    FindingKind::unproven};
 constexpr std::size_t kRowsMax = 1'000;
 constexpr std::size_t kCellCharactersMax = 80;
-
-std::string count_of(std::uint64_t number, std::string_view noun) {
-    return fmt::format("{} {}{}", grouped(number), noun, number == 1 ? "" : "s");
-}
 
 std::string user_of(const ReconcileFinding& finding) {
     return finding.impersonated_user.empty() ? finding.user : fmt::format("{} as {}", finding.user, finding.impersonated_user);
@@ -84,20 +80,19 @@ private:
     void notes(const Reconciliation& result, const ReconcileScope& scope) {
         out_ << fmt::format("Guarded is {}.\n", visible(scope.guarded));
         out_ << fmt::format("{} of the API server, {} of Fluxgate, of which {} lie where the files of the API server cover their time",
-                            count_of(result.events, "event"), count_of(result.records, "record"), grouped(result.records_compared));
+                            grouped(result.events, "event"), grouped(result.records, "record"), grouped(result.records_compared));
         for (std::size_t i = 0; i < result.covered.size(); ++i) out_ << (i == 0 ? ": " : "; ") << text_of(result.covered[i]);
         out_ << ".\n";
         if (result.asked_again > 0)
-            out_ << fmt::format("{} of a request that the API server asked about more than once.\n",
-                                count_of(result.asked_again, "record"));
+            out_ << fmt::format("{} of a request that the API server asked about more than once.\n", grouped(result.asked_again, "record"));
         if (result.repeated > 0)
-            out_ << fmt::format("{} stood in more than one place and count once.\n", count_of(result.repeated, "event"));
+            out_ << fmt::format("{} stood in more than one place and count once.\n", grouped(result.repeated, "event"));
         if (result.mutations_failed_open > 0)
             out_ << fmt::format("{} without the defaults of /mutate, which did not answer.\n",
-                                count_of(result.mutations_failed_open, "write"));
-        for (const auto& [name, count] : result.webhooks) out_ << fmt::format("Asked: {} ({}).\n", visible(name), count_of(count, "write"));
+                                grouped(result.mutations_failed_open, "write"));
+        for (const auto& [name, count] : result.webhooks) out_ << fmt::format("Asked: {} ({}).\n", visible(name), grouped(count, "write"));
         for (const auto& [name, count] : result.other_failed_open)
-            out_ << fmt::format("Failed open, and not ours (--webhook): {} ({}).\n", visible(name), count_of(count, "write"));
+            out_ << fmt::format("Failed open, and not ours (--webhook): {} ({}).\n", visible(name), grouped(count, "write"));
         for (const ReconcileScope::File& file : scope.files) {
             if (file.read.cut_at_the_end) out_ << fmt::format("{} ends within an event.\n", visible(file.name));
         }
@@ -203,7 +198,7 @@ std::unique_ptr<ReconcileOutput> make_reconcile_output(std::string_view format, 
 }
 
 std::string summary_of(const Reconciliation& result) {
-    std::string text = count_of(result.writes, "write") + ":";
+    std::string text = grouped(result.writes, "write") + ":";
     std::string_view between = " ";
     const auto add = [&](std::uint64_t number, std::string_view what) {
         if (number == 0) return;

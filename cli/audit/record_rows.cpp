@@ -5,7 +5,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "cli/output/style.hpp"
+#include "audit/record_reading.hpp"
+#include "base/grouped.hpp"
 #include "cli/output/text.hpp"
 
 namespace fluxgate::cli {
@@ -16,9 +17,12 @@ using audit::Record;
 using audit::StoredRecord;
 using nlohmann::ordered_json;
 
-constexpr std::size_t kUserWidth = 28;
-constexpr std::size_t kObjectWidth = 56;
-constexpr std::size_t kNoteWidth = 200;
+// Columns are padded to these; what is longer moves its line's rest to the right, up to a bound, because its end tells it apart.
+constexpr std::size_t kUserWidth = 38;
+constexpr std::size_t kUserMax = 64;
+constexpr std::size_t kObjectWidth = 50;
+constexpr std::size_t kObjectMax = 120;
+constexpr std::size_t kNoteMax = 200;
 
 std::string joined(const std::vector<std::string>& parts, std::string_view between) { return fmt::format("{}", fmt::join(parts, between)); }
 
@@ -31,51 +35,79 @@ std::vector<std::string> rules_of(const Record& record) {
     return rules;
 }
 
-std::string resource_of(const Record& record) {
-    const std::string name = record.group.empty() ? record.resource : record.resource + "." + record.group;
-    return record.sub_resource.empty() ? name : name + "/" + record.sub_resource;
-}
-
-// Why, or what an event says.
-std::string note_of(const Record& record) {
-    if (record.event.empty()) {
-        std::vector<std::string> notes = rules_of(record);
-        for (const audit::RecordedGrant& grant : record.grants) notes.push_back("grant " + grant.name);
-        if (!record.allowance.empty()) notes.push_back("allowance " + record.allowance);
-        if (!record.error.empty()) notes.push_back("error: " + record.error);
-        if (record.dry_run) notes.emplace_back("dry run");
-        return joined(notes, ", ");
-    }
-    std::vector<std::string> notes = record.details;
-    for (const auto& [name, value] : record.facts) notes.push_back(name + " " + value);
-    for (const auto& [name, value] : record.counters) notes.push_back(fmt::format("{} {}", name, value));
+// All that an event says.
+std::string everything_of(const Record& event) {
+    std::vector<std::string> notes = event.details;
+    for (const auto& [name, value] : event.facts) notes.push_back(name + " " + value);
+    for (const auto& [name, value] : event.counters) notes.push_back(fmt::format("{} {}", name, value));
     return joined(notes, ", ");
 }
 
-// Hidden characters are escaped, so what is counted is what is seen.
-std::string cell(std::string_view text, std::size_t width) {
-    std::string shown = visible(text, width);
-    const std::size_t seen = display_width(shown);
-    if (seen < width) shown.append(width - seen, ' ');
-    return shown;
+// What a reader looks for in a minute's numbers: how much, and whether anything is wrong.
+std::string note_of_heartbeat(const Record& event) {
+    const auto counter = [&](std::string_view name) { return audit::counter_of(event, name); };
+    std::vector<std::string> notes{
+        grouped(counter("seen")) + " seen",
+        grouped(counter("routineDenied") + counter("exceptionalDenied") + counter("unguardedDenied")) + " denied",
+        grouped(counter("recorded")) + " recorded",
+    };
+    for (const std::string_view name : {"repeated", "errors", "unrecorded"}) {
+        if (const std::uint64_t count = counter(name); count > 0) notes.push_back(fmt::format("{} {}", grouped(count), name));
+    }
+    return joined(notes, ", ");
+}
+
+std::string note_of_event(const Record& event) {
+    if (event.event == "heartbeat") return note_of_heartbeat(event);
+    if (audit::is_repeat(event)) {
+        std::vector<std::string> notes = rules_of(event);
+        notes.insert(notes.begin(), grouped(audit::requests_of(event), "time"));
+        return joined(notes, ", ");
+    }
+    return everything_of(event);
+}
+
+std::string note_of_request(const Record& record) {
+    std::vector<std::string> notes = rules_of(record);
+    if (record.decision == "allowed" && !record.writer.empty()) notes.push_back("writer " + record.writer);
+    // Who bears the name of an account, and yet is no writer: how little the name was proven is often why.
+    const bool looks_like_a_writer = record.writer.empty() && record.username.starts_with("system:serviceaccount:");
+    if (record.assurance == "impersonated" || (looks_like_a_writer && !record.assurance.empty()))
+        notes.push_back("proof " + record.assurance);
+    for (const audit::RecordedGrant& grant : record.grants) notes.push_back("grant " + grant.name);
+    for (const std::string& exception : record.exceptions) notes.push_back("exception " + exception);
+    if (!record.allowance.empty()) notes.push_back("allowance " + record.allowance);
+    if (record.learned) notes.emplace_back("the lock learns");
+    if (!record.error.empty()) notes.push_back("error: " + record.error);
+    if (record.dry_run) notes.emplace_back("dry run");
+    return joined(notes, ", ");
+}
+
+std::string what_of(const Record& record) {
+    std::string what = record.event;
+    for (const std::string& part : {record.operation, audit::object_of(record)}) {
+        if (!part.empty()) what += (what.empty() ? "" : " ") + part;
+    }
+    return what;
+}
+
+std::string padded(std::string text, std::size_t width) {
+    const std::size_t seen = display_width(text);
+    if (seen < width) text.append(width - seen, ' ');
+    return text;
+}
+
+std::string table_header(Style style) {
+    return style.paint(Colour::bold, fmt::format("{:>8}  {:<20}  {:<7}  {}  {}  {}", "INDEX", "TIME", "VERDICT", padded("WHO", kUserWidth),
+                                                 padded("WHAT", kObjectWidth), "WHY"));
 }
 
 class TableOutput final : public RecordOutput {
 public:
     void show(const StoredRecord& stored, const Record& record) override {
-        if (!shown_) {
-            fmt::print("{}\n", style_.paint(Colour::bold, fmt::format("{:>8}  {:<20}  {:<8}  {}  {}  {}", "INDEX", "TIME", "VERDICT",
-                                                                      cell("WHO", kUserWidth), cell("WHAT", kObjectWidth), "WHY")));
-        }
+        if (!shown_) fmt::print("{}\n", table_header(style_));
         shown_ = true;
-        const std::string index = stored.index ? std::to_string(*stored.index) : "-";
-        const std::string time = format_rfc3339(record.time).substr(0, 19) + "Z";
-        const std::string_view verdict = record.event.empty() ? std::string_view(record.decision) : "event";
-        const Colour colour = verdict == "denied" ? Colour::red : verdict == "allowed" ? Colour::green : Colour::grey;
-        const std::string what = record.event.empty() ? object_of(record) : record.event;
-        fmt::print("{:>8}  {}  {}  {}  {}  {}\n", index, time, style_.paint(colour, cell(verdict, 8)),
-                   cell(record.username.empty() ? record.replica : record.username, kUserWidth), cell(what, kObjectWidth),
-                   visible(note_of(record), kNoteWidth));
+        fmt::print("{}\n", table_row(stored, record, style_));
     }
     void end() override {
         if (!shown_) fmt::print("No records.\n");
@@ -123,7 +155,7 @@ public:
                                    record.writer,
                                    record.operation,
                                    record.namespace_name,
-                                   resource_of(record),
+                                   audit::resource_of(record),
                                    record.name,
                                    record.dry_run ? "true" : "false",
                                    joined(rules_of(record), "; "),
@@ -135,7 +167,7 @@ public:
                                    record.policy_set,
                                    record.cluster,
                                    record.replica,
-                                   record.event.empty() ? record.error : note_of(record)}));
+                                   record.event.empty() ? record.error : everything_of(record)}));
     }
     void end() override { begin(); }
 
@@ -160,10 +192,14 @@ std::unique_ptr<RecordOutput> make_record_output(std::string_view format) {
     return std::make_unique<TableOutput>();
 }
 
-std::string object_of(const Record& record) {
-    if (record.resource.empty()) return record.operation;
-    const std::string object = fmt::format("{}/{}", resource_of(record), record.name);
-    return fmt::format("{} {}", record.operation, record.namespace_name.empty() ? object : record.namespace_name + "/" + object);
+std::string table_row(const StoredRecord& stored, const Record& record, Style style) {
+    const std::string_view verdict = record.event.empty() ? std::string_view(record.decision) : "event";
+    const Colour colour = verdict == "denied" ? Colour::red : verdict == "allowed" ? Colour::green : Colour::grey;
+    const std::string who = record.username.empty() ? record.replica : short_username(record.username);
+    return fmt::format("{:>8}  {}Z  {}  {}  {}  {}", stored.index ? std::to_string(*stored.index) : "-",
+                       format_rfc3339(record.time).substr(0, 19), style.paint(colour, padded(std::string(verdict), 7)),
+                       padded(visible(who, kUserMax), kUserWidth), padded(visible(what_of(record), kObjectMax), kObjectWidth),
+                       visible(record.event.empty() ? note_of_request(record) : note_of_event(record), kNoteMax));
 }
 
 // https://owasp.org/www-community/attacks/CSV_Injection

@@ -9,6 +9,7 @@
 
 #include "audit/record.hpp"
 #include "audit/stored_records.hpp"
+#include "cli/output/style.hpp"
 
 namespace fluxgate::cli {
 
@@ -24,8 +25,8 @@ public:
 // "table", "json" (an array of {"index", "sequence", "record"}), "jsonl" (the records' own text, byte for byte), "csv".
 std::unique_ptr<RecordOutput> make_record_output(std::string_view format);
 
-// What happened, to which object, in short: "UPDATE production/deployments.apps/web scale".
-std::string object_of(const audit::Record& record);
+// One line for people: index, time, verdict, who, what, why. Names of service accounts are short, and what is not seen is written out.
+std::string table_row(const audit::StoredRecord& stored, const audit::Record& record, Style style);
 
 // One line of CSV (RFC 4180). A cell that a spreadsheet would take for a formula has an apostrophe in front.
 std::string csv_line(const std::vector<std::string>& cells);

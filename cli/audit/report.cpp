@@ -13,6 +13,7 @@
 #include "base/base64.hpp"
 #include "cli/audit/folder.hpp"
 #include "cli/audit/output/report_outputs.hpp"
+#include "cli/audit/period.hpp"
 #include "cli/commands.hpp"
 #include "cli/files.hpp"
 #include "cli/messages.hpp"
@@ -26,19 +27,12 @@ constexpr std::string_view kCommand = "audit report";
 
 struct Flags {
     std::string folder;
-    std::string from;
-    std::string to;
+    PeriodFlags period;
     std::string key;
     std::string format = "html";
     std::string out;
     bool skip_verification = false;
 };
-
-// A day means its first moment in UTC, as people name quarters.
-Result<WallTime> begin_of(const std::string& text, WallTime now) {
-    constexpr std::size_t kDayLength = std::string_view("2026-11-20").size();
-    return moment_of(text.size() == kDayLength && text[4] == '-' ? text + "T00:00:00Z" : text, now);
-}
 
 void fill(audit::ReportBasis& basis, const audit::Checkpoint& checkpoint) {
     basis.origin = checkpoint.origin;
@@ -75,6 +69,7 @@ Result<audit::ReportBasis> basis_of(audit::Disk& disk, const Flags& flags) {
     basis.key_given = found->pinned;
     basis.minimum_index = found->minimum_index;
     basis.errors = found->findings.errors();
+    basis.as_signed = found->as_signed();
     constexpr std::size_t kFindingsMax = 20;
     for (const audit::Finding& finding : found->findings.kept()) {
         if (finding.level != audit::Finding::Level::error || basis.findings.size() == kFindingsMax) continue;
@@ -108,19 +103,17 @@ int run_report(const Flags& flags) {
     if (flags.skip_verification && !flags.key.empty())
         return refuse(kCommand, "--key is for the verification, which --skip-verification leaves out: give one of them");
     const WallTime now = SystemClock().now();
-    const auto disk = audit::open_for_reading(flags.folder);
+    const auto period = Period::parse(flags.period, now);
+    if (!period) return refuse(kCommand, period.error().message);
+    const auto disk = open_audit_folder(flags.folder);
     if (!disk) return refuse(kCommand, to_string(disk.error()));
     const audit::Records records = [&](const audit::UseRecord& use) { return audit::each_record(**disk, {}, use); };
 
-    audit::ReportOptions options{.to = now, .now = now, .folder = flags.folder};
-    const auto from = flags.from.empty() ? begin_of_log(records) : begin_of(flags.from, now);
-    if (!from) return refuse(kCommand, (flags.from.empty() ? "" : "--from: ") + to_string(from.error()));
+    audit::ReportOptions options{.now = now, .folder = flags.folder};
+    const auto from = period->from ? Result<WallTime>(*period->from) : begin_of_log(records);
+    if (!from) return refuse(kCommand, to_string(from.error()));
     options.from = *from;
-    if (!flags.to.empty()) {
-        const auto to = begin_of(flags.to, now);
-        if (!to) return refuse(kCommand, "--to: " + to_string(to.error()));
-        options.to = *to;
-    }
+    options.to = period->to.value_or(now);
     auto basis = basis_of(**disk, flags);
     if (!basis) return refuse(kCommand, to_string(basis.error()));
     options.basis = *std::move(basis);
@@ -144,9 +137,7 @@ void add_audit_report(CLI::App& audit, Run& run) {
     auto flags = std::make_shared<Flags>();
     CLI::App* command = audit.add_subcommand("report", "evidence for auditors: their questions, answered from the records of a period");
     add_audit_folder(*command, flags->folder);
-    command->add_option("--from", flags->from, "begin of the period: a day, RFC 3339, or how long ago (7d); without: of the log")
-        ->type_name("TIME");
-    command->add_option("--to", flags->to, "end of the period, not included; without: now")->type_name("TIME");
+    add_period(*command, flags->period);
     command->add_option("--key", flags->key, "the log's verifier key, or a file with it; without one the folder vouches for itself")
         ->type_name("KEY|FILE");
     command->add_option("-o,--output", flags->format, "how")
@@ -155,7 +146,8 @@ void add_audit_report(CLI::App& audit, Run& run) {
     command->add_option("--out", flags->out, "a file instead of standard output; it appears whole or not at all")->type_name("FILE");
     command->add_flag("--skip-verification", flags->skip_verification, "do not verify the log first; the report says so");
     command->footer(
-        "Works offline. Exits 0; 1 if the log is not what was signed, or not whole, and the report says so; 2 if it cannot be read.\n\n"
+        "Without --from the period begins with the log, without --to it ends now. Works offline.\n"
+        "Exits 0; 1 if the log is not what was signed, or not whole, and the report says so; 2 if it cannot be read.\n\n"
         "  fluxgate audit report --audit audit --from 2026-10-01 --to 2027-01-01 --key log.vkey --out evidence.html");
     command->callback([flags, &run] { run = [flags] { return run_report(*flags); }; });
 }

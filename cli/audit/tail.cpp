@@ -7,7 +7,6 @@
 
 #include <CLI/CLI.hpp>
 
-#include "audit/published_log.hpp"
 #include "audit/record.hpp"
 #include "audit/stored_records.hpp"
 #include "cli/audit/folder.hpp"
@@ -90,7 +89,7 @@ private:
 };
 
 int run_tail(const Flags& flags) {
-    const auto disk = audit::open_for_reading(flags.folder);
+    const auto disk = open_audit_folder(flags.folder);
     if (!disk) return refuse(kCommand, to_string(disk.error()));
     const auto output = make_record_output(flags.format);
     Tail tail(**disk, *output);

@@ -8,8 +8,8 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
-#include "audit/published_log.hpp"
 #include "base/base64.hpp"
+#include "base/grouped.hpp"
 #include "cli/audit/folder.hpp"
 #include "cli/commands.hpp"
 #include "cli/files.hpp"
@@ -40,6 +40,13 @@ std::string root_text(const audit::Checkpoint& checkpoint) {
     return base64({reinterpret_cast<const char*>(checkpoint.root.data()), checkpoint.root.size()});
 }
 
+std::string conclusion(const Verification& found) {
+    if (found.good()) return "The audit log is whole.";
+    const std::string errors = grouped(found.findings.errors(), "error");
+    if (found.as_signed()) return fmt::format("The audit log is as it was signed, but what it tells is NOT complete: {}.", errors);
+    return fmt::format("The audit log is NOT whole: {}.", errors);
+}
+
 void print_text(const Verification& found) {
     const Style style = Style::of(stdout);
     for (const Finding& finding : found.findings.kept()) {
@@ -56,21 +63,18 @@ void print_text(const Verification& found) {
                    root_text(*found.checkpoint));
         fmt::print("key         {}\n", found.key.empty() ? "none that is known" : visible(found.key));
     }
-    fmt::print("checked     {} entries, {} records not under a checkpoint yet, {} blobs\n", grouped(found.entries),
-               grouped(found.unpublished), grouped(found.blobs));
+    fmt::print("checked     {} entries, {} not under a checkpoint yet, {}\n", grouped(found.entries), grouped(found.unpublished, "record"),
+               grouped(found.blobs, "blob"));
     const audit::RecordTotals& totals = found.totals;
-    fmt::print("records     {} denied, {} allowed, {} events of {} replica{}\n", grouped(totals.denied), grouped(totals.allowed),
-               grouped(totals.events), grouped(totals.replicas), totals.replicas == 1 ? "" : "s");
+    fmt::print("records     {} denied, {} allowed, {} of {}\n", grouped(totals.denied), grouped(totals.allowed),
+               grouped(totals.events, "event"), grouped(totals.replicas, "replica"));
     if (totals.first) fmt::print("times       {} to {}\n", format_rfc3339(*totals.first), format_rfc3339(*totals.last));
-    if (found.good()) {
+    if (found.as_signed()) {
         for (const std::string& sentence : found.proves()) fmt::print("\nproves: {}", visible(sentence));
         fmt::print("\n");
     }
     for (const std::string& sentence : found.leaves_open()) fmt::print("\nleaves open: {}", visible(sentence));
-    fmt::print("\n\n{}\n",
-               style.paint(found.good() ? Colour::green : Colour::red,
-                           found.good() ? "The audit log is whole."
-                                        : fmt::format("The audit log is NOT whole: {}.", counted(found.findings.errors(), "error"))));
+    fmt::print("\n\n{}\n", style.paint(found.good() ? Colour::green : Colour::red, conclusion(found)));
 }
 
 void print_json(const Verification& found) {
@@ -82,7 +86,8 @@ void print_json(const Verification& found) {
                             {"message", finding.message}});
         if (finding.index) findings.back()["index"] = *finding.index;
     }
-    ordered_json out{{"whole", found.good()}, {"errors", found.findings.errors()}, {"notes", found.findings.notes()}};
+    ordered_json out{
+        {"whole", found.good()}, {"asSigned", found.as_signed()}, {"errors", found.findings.errors()}, {"notes", found.findings.notes()}};
     if (found.checkpoint) {
         out["checkpoint"] = {
             {"origin", found.checkpoint->origin}, {"size", found.checkpoint->size}, {"root", root_text(*found.checkpoint)}};
@@ -104,7 +109,7 @@ void print_json(const Verification& found) {
         out["to"] = format_rfc3339(*found.totals.last);
     }
     out["findings"] = std::move(findings);
-    out["proves"] = found.good() ? found.proves() : std::vector<std::string>();
+    out["proves"] = found.as_signed() ? found.proves() : std::vector<std::string>();
     out["leavesOpen"] = found.leaves_open();
     fmt::print("{}\n", out.dump(2, ' ', false, ordered_json::error_handler_t::replace));
 }
@@ -123,7 +128,7 @@ int run_verify(const Flags& flags) {
     }
     Progress progress("verified", stderr);
     options.progress = [&](std::uint64_t done, std::uint64_t total) { progress.show(done, total, done); };
-    const auto disk = audit::open_for_reading(flags.folder);
+    const auto disk = open_audit_folder(flags.folder);
     if (!disk) return refuse(kCommand, to_string(disk.error()));
     const auto found = audit::verify_log(**disk, options);
     progress.clear();

@@ -1,21 +1,12 @@
 #include "cli/output/text.hpp"
 
-#include <array>
-
 #include <fmt/format.h>
+
+#include "base/utf8.hpp"
 
 namespace fluxgate::cli {
 
 namespace {
-
-// Bytes of the character that begins with `first`; 0 if none does.
-std::size_t length_after(unsigned char first) {
-    if (first < 0x80) return 1;
-    if (first >= 0xc2 && first <= 0xdf) return 2;
-    if (first >= 0xe0 && first <= 0xef) return 3;
-    if (first >= 0xf0 && first <= 0xf4) return 4;
-    return 0;
-}
 
 bool is_between(char32_t code, char32_t first, char32_t last) { return code >= first && code <= last; }
 
@@ -28,22 +19,24 @@ std::string escape(char32_t code) {
     return fmt::format("\\U{:08x}", static_cast<unsigned>(code));
 }
 
+constexpr std::string_view kSystem = "system:";
+
+// NAMESPACE:NAME
+bool looks_like_account(std::string_view name) {
+    constexpr std::string_view kOfNames = "abcdefghijklmnopqrstuvwxyz0123456789-.";
+    const std::size_t colon = name.find_first_not_of(kOfNames);
+    if (colon == std::string_view::npos || name[colon] != ':' || colon == 0 || colon + 1 == name.size()) return false;
+    return name.find_first_not_of(kOfNames, colon + 1) == std::string_view::npos;
+}
+
 }  // namespace
 
 Character first_character(std::string_view text) {
+    const std::size_t length = utf8_length(text);
+    if (length == 0) return {.code = 0xfffd, .bytes = text.substr(0, 1), .valid = false};
     const auto first = static_cast<unsigned char>(text.front());
-    const std::size_t length = length_after(first);
-    if (length == 1) return {.code = first, .bytes = text.substr(0, 1)};
-    const Character broken{.code = 0xfffd, .bytes = text.substr(0, 1), .valid = false};
-    if (length == 0 || text.size() < length) return broken;
-    char32_t code = first & (0xffU >> (length + 1));
-    for (std::size_t i = 1; i < length; ++i) {
-        const auto next = static_cast<unsigned char>(text[i]);
-        if ((next & 0xc0) != 0x80) return broken;
-        code = (code << 6) | (next & 0x3fU);
-    }
-    constexpr std::array<char32_t, 5> kLeast{0, 0, 0x80, 0x800, 0x10000};
-    if (code < kLeast[length] || code > 0x10ffff || is_between(code, 0xd800, 0xdfff)) return broken;
+    char32_t code = length == 1 ? first : first & (0xffU >> (length + 1));
+    for (std::size_t i = 1; i < length; ++i) code = (code << 6) | (static_cast<unsigned char>(text[i]) & 0x3fU);
     return {.code = code, .bytes = text.substr(0, length)};
 }
 
@@ -77,6 +70,17 @@ std::string log_line(std::string_view text) {
     const std::size_t first = line.find_first_not_of(' ');
     if (first != std::string::npos && std::string_view(line).substr(first).starts_with("::")) line.insert(first, "\\");
     return line;
+}
+
+std::string short_username(std::string_view username) {
+    constexpr std::string_view kServiceAccount = "system:serviceaccount:";
+    if (!username.starts_with(kServiceAccount)) {
+        // Kubernetes' own, such as system:kube-scheduler: no account is shown in that namespace's name.
+        const bool is_system = username.starts_with(kSystem);
+        return !is_system && looks_like_account(username) ? fmt::format("\"{}\"", username) : std::string(username);
+    }
+    const std::string_view account = username.substr(kServiceAccount.size());
+    return std::string(looks_like_account(account) && !account.starts_with(kSystem) ? account : username);
 }
 
 std::string counted(std::size_t count, std::string_view noun) { return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s"); }

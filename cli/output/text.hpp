@@ -43,6 +43,10 @@ std::string visible(std::string_view text, std::size_t characters_max = std::num
 // A line that begins with text from a manifest: visible, and no `::command::` of GitHub, which counts at the beginning of a line only.
 std::string log_line(std::string_view text);
 
+// "flux-system:kustomize-controller" for a service account: all names of them begin alike, and are long. The name of another user that
+// would look like one stands in quotes.
+std::string short_username(std::string_view username);
+
 // "1 file", "2 files".
 std::string counted(std::size_t count, std::string_view noun);
 

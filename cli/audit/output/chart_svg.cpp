@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "base/grouped.hpp"
 #include "cli/audit/output/html_text.hpp"
 
 namespace fluxgate::cli {
@@ -75,13 +76,13 @@ std::string columns(const Chart& chart, WallTime from, WallTime to) {
             svg += fmt::format(
                 "<rect class=\"{}\" x=\"{:.3f}%\" width=\"{:.3f}%\" y=\"{:.1f}\" height=\"{:.1f}\"><title>{}: {} {}</title></rect>",
                 fill_class(chart.series[s].tone), width * static_cast<double>(i) + width * 0.1, width * 0.8, y_of(below + value),
-                std::max(1.0, y_of(below) - y_of(below + value)), html_text(chart.categories[i]), audit::grouped(value),
+                std::max(1.0, y_of(below) - y_of(below + value)), html_text(chart.categories[i]), grouped(value),
                 html_text(chart.series[s].name));
             below += value;
         }
     }
     for (std::uint64_t line = step; line <= top; line += step)
-        svg += fmt::format("<text class=\"axis\" x=\"0\" y=\"{:.1f}\">{}</text>", y_of(line) - 3, audit::grouped(line));
+        svg += fmt::format("<text class=\"axis\" x=\"0\" y=\"{:.1f}\">{}</text>", y_of(line) - 3, grouped(line));
     svg += fmt::format("<line class=\"base\" x1=\"0\" x2=\"100%\" y1=\"{0}\" y2=\"{0}\"/>", kBottom);
     return svg + time_axis(from, to, kBottom) + "</svg>";
 }
@@ -112,7 +113,7 @@ std::string bars(const Chart& chart) {
             svg += fmt::format("<rect class=\"{}\" x=\"{:.2f}%\" width=\"{:.2f}%\" y=\"{}\" height=\"14\"/>",
                                fill_class(chart.series[s].tone), x, width, y + 17);
             x += width;
-            numbers += (numbers.empty() ? "" : " + ") + audit::grouped(value);
+            numbers += (numbers.empty() ? "" : " + ") + grouped(value);
         }
         svg += fmt::format("<text class=\"axis\" x=\"{:.2f}%\" dx=\"6\" y=\"{}\">{}</text>", x, y + 28, numbers.empty() ? "0" : numbers);
     }

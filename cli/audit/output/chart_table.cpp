@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/grouped.hpp"
+
 namespace fluxgate::cli {
 
 using audit::Chart;
@@ -23,7 +25,7 @@ audit::Table chart_table(const Chart& chart) {
         const auto& values = chart.values[i];
         if (std::all_of(values.begin(), values.end(), [](std::uint64_t value) { return value == 0; })) continue;
         std::vector<std::string> row{chart.categories[i]};
-        for (const std::uint64_t value : values) row.push_back(audit::grouped(value));
+        for (const std::uint64_t value : values) row.push_back(grouped(value));
         table.rows.push_back(std::move(row));
     }
     return table;

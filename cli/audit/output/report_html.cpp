@@ -5,6 +5,7 @@
 
 #include "base/base64.hpp"
 #include "base/digest.hpp"
+#include "base/grouped.hpp"
 #include "cli/audit/output/chart_svg.hpp"
 #include "cli/audit/output/chart_table.hpp"
 #include "cli/audit/output/html_text.hpp"
@@ -153,11 +154,11 @@ private:
         };
         out_ << "<dl>\n";
         row("checkpoint of", basis.origin);
-        row("over", audit::grouped(basis.size) + " records");
+        row("over", grouped(basis.size) + " records");
         row("root", basis.root);
         row("key id", basis.key_id);
         row("verified", !basis.verified    ? "no"
-                        : basis.errors > 0 ? "yes, and errors were found (" + audit::grouped(basis.errors) + "): see question 13"
+                        : basis.errors > 0 ? "yes, and errors were found (" + grouped(basis.errors) + "): see question 13"
                         : basis.key_given  ? "yes, all records, with the key that was given"
                                            : "yes, all records, with the key that lies beside the log");
         out_ << "</dl>\n</section>\n";
@@ -226,14 +227,13 @@ private:
             out_ << "Rests on records ";
             for (std::size_t i = 0; i < citations.records.size(); ++i) out_ << (i == 0 ? "" : ", ") << html_text(citations.records[i]);
             if (citations.count > citations.records.size())
-                out_ << " and " << audit::grouped(citations.count - citations.records.size()) << " more";
+                out_ << " and " << grouped(citations.count - citations.records.size()) << " more";
         } else {
-            out_ << "Rests on all " << audit::grouped(report_.records) << " records of the period";
+            out_ << "Rests on all " << grouped(report_.records) << " records of the period";
         }
         if (!report_.basis.origin.empty()) {
-            out_ << ", under the checkpoint of <bdi>" << html_text(report_.basis.origin) << "</bdi> over "
-                 << audit::grouped(report_.basis.size) << " records, root <bdi>" << html_text(report_.basis.root.substr(0, 12))
-                 << "…</bdi>";
+            out_ << ", under the checkpoint of <bdi>" << html_text(report_.basis.origin) << "</bdi> over " << grouped(report_.basis.size)
+                 << " records, root <bdi>" << html_text(report_.basis.root.substr(0, 12)) << "…</bdi>";
         }
         out_ << ".</p>\n";
     }
@@ -254,7 +254,7 @@ private:
         for (const Chart::Series& series : chart.series)
             out_ << "<li><i class=\"" << fill_class(series.tone) << "\"></i>" << html_text(series.name) << "</li>";
         out_ << "</ul>\n" << chart_svg(chart, report_.from, report_.to);
-        if (chart.more > 0) out_ << "<p class=\"note\">+" << audit::grouped(chart.more) << " more are not drawn.</p>";
+        if (chart.more > 0) out_ << "<p class=\"note\">+" << grouped(chart.more) << " more are not drawn.</p>";
         out_ << "\n<details><summary>The numbers behind this chart</summary>\n";
         table(chart_table(chart));
         out_ << "</details>\n</figure>\n";
@@ -270,19 +270,19 @@ private:
         for (const auto& row : table.rows) {
             out_ << "<tr>";
             for (std::size_t i = 0; i < row.size(); ++i) {
-                const std::string cell = "<bdi>" + html_text(row[i]) + "</bdi>";
+                const std::string cell = "<bdi>" + (is_time(row[i]) ? html_text(row[i]) : html_breakable(row[i])) + "</bdi>";
                 const bool amount = i < table.columns.size() && table.columns[i].number;
                 if (i == 0) {
                     out_ << "<th scope=\"row\"" << (amount ? " class=\"amount\"" : "") << ">" << cell << "</th>";
                 } else {
-                    out_ << (amount ? "<td class=\"amount\">" : is_time(row[i]) ? "<td class=\"time\">" : "<td>") << cell << "</td>";
+                    out_ << (amount ? "<td class=\"amount\">" : "<td>") << cell << "</td>";
                 }
             }
             out_ << "</tr>\n";
         }
         out_ << "</tbody></table>\n";
         if (table.more > 0) {
-            out_ << "<p class=\"note\">+" << audit::grouped(table.more) << " more";
+            out_ << "<p class=\"note\">+" << grouped(table.more) << " more";
             if (!table.command.empty()) out_ << ": <code>" << html_text(table.command) << "</code>";
             out_ << "</p>\n";
         }

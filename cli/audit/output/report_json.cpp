@@ -52,6 +52,7 @@ ordered_json json_of(const audit::ReportBasis& basis) {
         {"key", basis.key},       {"keyGiven", basis.key_given}, {"verified", basis.verified}, {"minimumIndex", basis.minimum_index}};
     if (basis.verified) {
         json["errors"] = basis.errors;
+        json["asSigned"] = basis.as_signed;
         json["findings"] = basis.findings;
     }
     return json;

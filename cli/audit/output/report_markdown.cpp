@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "base/grouped.hpp"
 #include "cli/audit/output/report_outputs.hpp"
 #include "cli/output/text.hpp"
 
@@ -25,7 +26,7 @@ void write_table(const audit::Table& table, std::ostream& out) {
         out << '\n';
     }
     if (table.more > 0)
-        out << "\n+" << audit::grouped(table.more) << " more" << (table.command.empty() ? "" : ": ") << safe(table.command) << "\n";
+        out << "\n+" << grouped(table.more) << " more" << (table.command.empty() ? "" : ": ") << safe(table.command) << "\n";
     if (!table.note.empty()) out << "\n" << safe(table.note) << "\n";
 }
 
@@ -49,7 +50,7 @@ void write_answer(const audit::Answer& answer, std::ostream& out) {
     out << "\nRests on records";
     for (std::size_t i = 0; i < answer.citations.records.size(); ++i) out << (i == 0 ? " " : ", ") << safe(answer.citations.records[i]);
     if (answer.citations.count > answer.citations.records.size())
-        out << " and " << audit::grouped(answer.citations.count - answer.citations.records.size()) << " more";
+        out << " and " << grouped(answer.citations.count - answer.citations.records.size()) << " more";
     out << ".\n";
 }
 
@@ -65,7 +66,7 @@ void write_report_markdown(const audit::Report& report, std::ostream& out) {
     if (report.basis.origin.empty()) {
         out << "No signed checkpoint.\n";
     } else {
-        out << "Checkpoint of " << safe(report.basis.origin) << " over " << audit::grouped(report.basis.size) << " records, root "
+        out << "Checkpoint of " << safe(report.basis.origin) << " over " << grouped(report.basis.size) << " records, root "
             << safe(report.basis.root) << ", key id " << safe(report.basis.key_id) << ".\n";
     }
     out << "\n## Controls and their evidence\n\nWhat a control asks for is put in our words; whether it is met is the auditor's "

@@ -107,3 +107,14 @@ TEST_CASE("a whole file is read up to a bound") {
     CHECK(read_whole(*process, "file", 4).error().code == Errc::too_large);
     CHECK(read_whole(*process, "none", 4).error().code == Errc::io);
 }
+
+TEST_CASE("a file that need not be there is read, or nothing, but no error is taken for nothing") {
+    SimulatedDisk disk;
+    const auto process = disk.start_process();
+    REQUIRE(create_durably(*process, "file", "12345"));
+    CHECK(read_if_there(*process, "file", 5).value() == "12345");
+    CHECK(read_if_there(*process, "none", 5).value() == std::nullopt);
+    CHECK(read_if_there(*process, "file", 4).error().code == Errc::too_large);
+    REQUIRE(process->make_directory("directory"));
+    CHECK_FALSE(read_if_there(*process, "directory", 5).has_value());
+}

@@ -142,7 +142,7 @@ TEST_CASE("what happened, in the words of OCSF") {
         {"the request's uid is found again", request(), "/api/request/uid", "b855796f-90eb-484e-9c71-41c1647c7102"},
         {"the uid of the record", request(), "/metadata/uid", "b855796f-90eb-484e-9c71-41c1647c7102"},
         {"the log index", request(), "/unmapped/fluxgate/logIndex", 17},
-        {"the object", request(), "/resources/0/name", "production/deployments.apps web"},
+        {"the object", request(), "/resources/0/name", "production/deployments.apps/web"},
         {"a person", request(), "/actor/user/type_id", 1},
         {"a service account", changed(request(), [](Record& r) { r.username = "system:serviceaccount:ci:deployer"; }),
          "/actor/user/type_id", 4},

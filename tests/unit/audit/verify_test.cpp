@@ -197,8 +197,32 @@ TEST_CASE("what the records do not tell in one story is found") {
         LogMaker log(disk, row.first_sequence);
         log.append(row.records);
         log.publish();
-        CHECK(findings_of(verified(disk)) == row.findings);
+        const Verification found = verified(disk);
+        CHECK(findings_of(found) == row.findings);
+        CHECK(found.as_signed() == (row.findings.find("error epoch-inside") == std::string::npos));
     }
+}
+
+TEST_CASE("what was changed is not called incomplete") {
+    Verification found;
+    found.checkpoint = Checkpoint{};
+    found.key = "log+key";
+    CHECK(found.as_signed());
+    found.findings.error("silence", "", "entry 1");
+    found.findings.note("wal-tail", "", "wal");
+    CHECK(found.as_signed());
+    Verification changed = found;
+    changed.findings.error("entry-not-in-tree", "", "entry 2");
+    CHECK_FALSE(changed.as_signed());
+    Verification unknown = found;
+    unknown.key = "";
+    CHECK_FALSE(unknown.as_signed());
+    Verification unpublished = found;
+    unpublished.checkpoint.reset();
+    CHECK_FALSE(unpublished.as_signed());
+    Verification more_than_is_kept = found;
+    for (int i = 0; i < 1'000; ++i) more_than_is_kept.findings.error("silence", "", "entry 1");
+    CHECK_FALSE(more_than_is_kept.as_signed());
 }
 
 TEST_CASE("sequences have no hole, for each replica") {

@@ -52,7 +52,11 @@ std::string written(void (*write)(const audit::Report&, std::ostream&), const st
 
 TEST_CASE("no name becomes a part of the page") {
     const std::string plain = written(write_report_html, "alice");
-    const auto tags = [](const std::string& page) { return std::count(page.begin(), page.end(), '<'); };
+    const auto tags = [](const std::string& page) {
+        std::ptrdiff_t breaks = 0;
+        for (std::size_t at = page.find("<wbr>"); at != std::string::npos; at = page.find("<wbr>", at + 1)) ++breaks;
+        return std::count(page.begin(), page.end(), '<') - breaks;
+    };
     const auto quotes = [](const std::string& page) { return std::count(page.begin(), page.end(), '"'); };
     for (const char* name : {"<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "' onmouseover='alert(1)", "</style><script>",
                              "<!--", "]]>", "&lt;b&gt;", "a\nb",
@@ -73,6 +77,22 @@ TEST_CASE("text for HTML, character by character") {
     CHECK(html_text("\xe2\x80\xae") == "\\u202e");
     CHECK(html_text("\xf0\x9f\xa6\x84") == "\xf0\x9f\xa6\x84");
     CHECK(html_text(std::string(10'000, 'a')).size() < 700);
+}
+
+TEST_CASE("a long name may be broken where its parts end, and a part without end too") {
+    struct Row {
+        std::string text;
+        std::string html;
+    };
+    for (const Row& row :
+         {Row{"alice", "alice"}, Row{"", ""}, Row{"UPDATE by bob", "UPDATE by bob"},
+          Row{"system:serviceaccount:ci:deployer", "system:<wbr>serviceaccount:<wbr>ci:deployer"},
+          Row{"production/deployments.apps/web", "production/<wbr>deployments.<wbr>apps/<wbr>web"},
+          Row{"a/<b>/c&d:", "a/&lt;b&gt;/<wbr>c&amp;d:<wbr>"},
+          Row{std::string(50, 'x'), std::string(24, 'x') + "<wbr>" + std::string(24, 'x') + "<wbr>xx"}, Row{"<wbr>", "&lt;wbr&gt;"}}) {
+        INFO(row.text);
+        CHECK(html_breakable(row.text) == row.html);
+    }
 }
 
 TEST_CASE("the page allows only its own style, and holds no script") {

@@ -42,3 +42,22 @@ TEST_CASE("what is too long is cut between characters, with its size") {
     CHECK(visible("\xc3\xa9\xc3\xa9\xc3\xa9", 2) == "\xc3\xa9\xc3\xa9… (6 bytes)");
     CHECK(visible(std::string(1 << 20, 'x'), 3) == "xxx… (1048576 bytes)");
 }
+
+TEST_CASE("the name of a service account is short, and nobody else's looks like one") {
+    struct Row {
+        const char* username;
+        const char* shown;
+    };
+    for (const Row& row :
+         {Row{"system:serviceaccount:flux-system:kustomize-controller", "flux-system:kustomize-controller"},
+          Row{"alice@example.com", "alice@example.com"}, Row{"system:kube-scheduler", "system:kube-scheduler"},
+          Row{"system:serviceaccount:system:kube-scheduler", "system:serviceaccount:system:kube-scheduler"},
+          Row{"flux-system:kustomize-controller", "\"flux-system:kustomize-controller\""},
+          Row{"system:serviceaccount:no-name", "system:serviceaccount:no-name"},
+          Row{"system:serviceaccount:a:b:c", "system:serviceaccount:a:b:c"}, Row{"system:serviceaccount:a:", "system:serviceaccount:a:"},
+          Row{"system:serviceaccount::b", "system:serviceaccount::b"},
+          Row{"https://login.example.com#bob", "https://login.example.com#bob"}, Row{"", ""}}) {
+        INFO(row.username);
+        CHECK(short_username(row.username) == row.shown);
+    }
+}
