@@ -31,11 +31,21 @@ class SameVerdictTest(unittest.TestCase):
 
     def answers(self, policies, reviews):
         """The webhook's, as (allowed, message, warnings)."""
-        with Serving(self.stage, self.stage.folder("audit"), policies=policies) as serving:
-            caller = serving.caller()
+        def fresh():
+            return Serving(self.stage, self.stage.folder("audit"), policies=policies)
+
+        def ask(serving, review):
+            answer = serving.caller().call(review.encode()).response
+            return answer["allowed"], answer.get("status", {}).get("message", ""), answer.get("warnings", [])
+
+        with fresh() as serving:
             for review in reviews:
-                answer = caller.call(review.encode()).response
-                yield answer["allowed"], answer.get("status", {}).get("message", ""), answer.get("warnings", [])
+                answer = ask(serving, review)
+                # A denial like an earlier one names that one's record, and has less room for the rest.
+                if "(repeated and counted" in answer[1]:
+                    with fresh() as another:
+                        answer = ask(another, review)
+                yield answer
 
     def compare(self, policies, reviews):
         done = run("check", "--policies", policies, "--reviews", "-", "-o", "json", stdin="".join(review + "\n" for review in reviews))
