@@ -326,12 +326,12 @@ Result<void> Integrator::write_checkpoint() {
     return {};
 }
 
+// Once for each process, also if it is there already: a process that was killed may have left it in the cache only.
 Result<void> Integrator::write_verifier_key() {
-    const std::string text = key_.key.verifier().text() + "\n";
-    const auto found = read_if_there(disk_, kVerifierKey, SignedNote::kBytesMax);
-    if (!found) return tl::unexpected(found.error());
-    if (*found == text) return {};
-    return replace_durably(disk_, kVerifierKey, text);
+    if (verifier_key_is_durable_) return {};
+    auto written = replace_durably(disk_, kVerifierKey, key_.key.verifier().text() + "\n");
+    verifier_key_is_durable_ = written.has_value();
+    return written;
 }
 
 // The partial files of the checkpoint before that are full under this one. Losing a removal leaves a file too many, which `tidy` finds.

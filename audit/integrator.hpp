@@ -85,6 +85,7 @@ private:
     std::function<void(std::int64_t)> tell_bytes_ = [](std::int64_t) {};
     bool broken_ = false;
     bool rotation_is_pending_ = false;
+    bool verifier_key_is_durable_ = false;
 
     Checkpoint published_;
     std::uint64_t minimum_index_ = 0;
