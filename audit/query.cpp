@@ -52,15 +52,15 @@ private:
     void add(std::string text) {
         if (!text.empty() && is_plain(text)) texts_.push_back(std::move(text));
     }
-    void quoted(std::string_view key, const TextPattern& pattern) {
-        if (is_plain(pattern.literal)) texts_.push_back(fmt::format("\"{}\":\"{}\"", key, pattern.literal));
+    // The text of a member, or what it begins with.
+    void of_member(std::string_view key, std::string_view text, std::string_view end) {
+        if (is_plain(text)) texts_.push_back(fmt::format("\"{}\":\"{}{}", key, text, end));
     }
     void add(std::string_view key, const std::optional<TextPattern>& pattern) {
         if (!pattern || pattern->literal.empty()) return;
-        if (pattern->exact)
-            quoted(key, *pattern);
-        else
-            add(pattern->literal);
+        if (pattern->exact) return of_member(key, pattern->literal, "\"");
+        if (!pattern->beginning.empty()) of_member(key, pattern->beginning, "");
+        if (pattern->literal != pattern->beginning) add(pattern->literal);
     }
 
     std::vector<std::string> texts_;

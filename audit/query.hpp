@@ -25,8 +25,9 @@ inline constexpr std::chrono::hours kDisorderMax{1};
 // A pattern, as the caller understands patterns.
 struct TextPattern {
     std::function<bool(std::string_view)> matches{};
-    std::string literal{};  // a part of every text that matches; empty: none is known
-    bool exact = false;     // nothing but the literal matches
+    std::string literal{};    // a part of every text that matches; empty: none is known
+    std::string beginning{};  // of every text that matches; empty: none is known
+    bool exact = false;       // nothing but the literal matches
 };
 
 // What is not set matches everything.

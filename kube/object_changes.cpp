@@ -141,18 +141,44 @@ private:
         return shortened(text + "}");
     }
 
+    // Most values of an object are such: neither their path nor what hides them is needed then.
+    static bool is_same_scalar(Json before, Json after) {
+        return before.present() && !before.is_object() && !before.is_array() && equal(before, after);
+    }
+
     void compare_objects(Json before, Json after, bool hidden) {
         const auto member = [&](std::string_view key, Json old_value, Json new_value) {
+            if (is_same_scalar(old_value, new_value)) return;
             const Below below(path_);
             append_field(path_, key);
             compare(old_value, new_value, hidden || hides_value(kind_, path_, key, before, after));
         };
+        if (each_in_order(before, after, member)) return;
         const Index old_members = Index::of_members(before);
         const Index new_members = Index::of_members(after);
         before.each_member([&](std::string_view key, Json value) { member(key, value, new_members.find(key)); });
         after.each_member([&](std::string_view key, Json value) {
             if (!old_members.find(key).present()) member(key, Json(), value);
         });
+    }
+
+    // Objects with the same members in the same order, as the API server writes them, need no index. False: they are not such, and
+    // `member` was not called.
+    template <class Member>
+    bool each_in_order(Json before, Json after, const Member& member) {
+        const std::size_t begin = members_.size();
+        const auto push = [&](std::string_view key, Json value) { members_.emplace_back(key, value); };
+        before.each_member(push);
+        const std::size_t count = members_.size() - begin;
+        after.each_member(push);
+        bool same = members_.size() - begin == 2 * count;
+        for (std::size_t i = begin; same && i < begin + count; ++i) same = members_[i].first == members_[i + count].first;
+        for (std::size_t i = begin; same && i < begin + count; ++i) {
+            const auto [key, old_value] = members_[i];  // copied: `member` comes back here, and the vector may grow
+            member(key, old_value, members_[i + count].second);
+        }
+        members_.resize(begin);
+        return same;
     }
 
     // Of two lists with the same names.
@@ -174,9 +200,12 @@ private:
         before.each_item([&](Json value) { old_list.push_back(value); });
         after.each_item([&](Json value) { new_list.push_back(value); });
         for (std::size_t i = 0; i < std::max(old_list.size(), new_list.size()); ++i) {
+            const Json old_value = i < old_list.size() ? old_list[i] : Json();
+            const Json new_value = i < new_list.size() ? new_list[i] : Json();
+            if (is_same_scalar(old_value, new_value)) continue;
             const Below below(path_);
             append_index(path_, i);
-            compare(i < old_list.size() ? old_list[i] : Json(), i < new_list.size() ? new_list[i] : Json(), hidden);
+            compare(old_value, new_value, hidden);
         }
     }
 
@@ -208,6 +237,7 @@ private:
     std::string_view kind_;
     std::size_t changes_max_;
     std::string path_;
+    std::vector<std::pair<std::string_view, Json>> members_{};  // of the objects from the root to here, see each_in_order
     Changes changes_;
 };
 

@@ -53,6 +53,7 @@ Result<audit::TextPattern> pattern_of(const std::string& text) {
     if (!glob) return tl::unexpected(glob.error());
     return audit::TextPattern{.matches = [glob = *glob](std::string_view found) { return glob.matches(found); },
                               .literal = literal_of(text),
+                              .beginning = text.substr(0, text.find('*')),
                               .exact = text.find('*') == std::string::npos};
 }
 

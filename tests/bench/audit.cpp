@@ -9,19 +9,24 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <filesystem>
 #include <functional>
+#include <latch>
 #include <memory>
 #include <optional>
 #include <semaphore>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <stdlib.h>
 
 #include "audit/disk.hpp"
 #include "audit/log.hpp"
+#include "audit/publisher.hpp"
 #include "audit/record.hpp"
+#include "audit/signing_key.hpp"
 
 namespace {
 
@@ -33,6 +38,9 @@ constexpr std::size_t kRecordBytes = 1'500;
 constexpr int kRounds = 8;
 constexpr std::chrono::milliseconds kTurn{500};
 constexpr std::ptrdiff_t kWriters = 64;
+// A segment of the write-ahead log is full about then, so that all fillings of one are in the mean.
+constexpr int kPublishedPerSecond = 1'000;
+constexpr std::chrono::seconds kPublishing{12};
 
 [[noreturn]] void give_up(const Error& error) {
     std::fprintf(stderr, "bench_audit: %s\n", to_string(error).c_str());
@@ -121,6 +129,45 @@ Record denial() {
     return record;
 }
 
+// How busy a core is with signed checkpoints, one a second, while so many records arrive: the processor time of the publisher's thread.
+double publisher_share_of_a_core(const std::string& folder) {
+    const auto thread_seconds = [] {
+        std::timespec time{};
+        ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+        return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
+    };
+    const auto disk = make_posix_disk(folder + "/published");
+    must(disk->take());
+    double begun = 0;
+    double busy = 0;
+    std::uint64_t published = 0;
+    constexpr auto kRecords = static_cast<std::uint64_t>(kPublishedPerSecond * kPublishing.count());
+    {
+        const auto log = must(Log::open(*disk, {}, {}));
+        Publisher::Options options;
+        options.on_checkpoint = [&](const Checkpoint& checkpoint) {  // always on the publisher's thread
+            if (checkpoint.size == 0) begun = thread_seconds();
+            busy = thread_seconds() - begun;
+            published = checkpoint.size;
+        };
+        options.on_broken = [](const Error& error) { give_up(error); };
+        const Publisher publisher(*disk, *log, must(SigningKey::open_or_make(folder + "/published.key", "bench/audit/1")), options);
+        const Record record = denial();
+        std::latch written(kRecords);
+        const auto start = Clock::now();
+        for (std::uint64_t i = 0; i < kRecords; ++i) {
+            std::this_thread::sleep_until(start + std::chrono::microseconds(1'000'000 * i / kPublishedPerSecond));
+            log->append(record, [&](const Result<std::uint64_t>& one) {
+                if (!one) give_up(one.error());
+                written.count_down();
+            });
+        }
+        written.wait();
+    }
+    if (published != kRecords) give_up({Errc::internal, "the publisher left records out", folder});
+    return busy / std::chrono::duration<double>(kPublishing).count();
+}
+
 void print_row(const char* what, Series& series, const char* goal) {
     std::printf("%-44s%12.0f/s%10.0f us%10.0f us   %s\n", what, series.per_second(), series.percentile(0.5), series.percentile(0.99), goal);
 }
@@ -164,6 +211,7 @@ int main(int argc, char** argv) {
             log->set_covered(log->next_sequence() - 1);
         }
     }
+    const double publishing = publisher_share_of_a_core(folder);
     std::filesystem::remove_all(folder);
 
     const double ratio = together.per_second() / single.per_second();
@@ -175,7 +223,9 @@ int main(int argc, char** argv) {
     print_row("log: one writer, one record a sync", single, "p99 <= 1.5 times raw");
     print_row("log: 64 writers, group commit", together, ">= 20 times one writer");
     print_row("log: 64 writers, a real record made to text", encoded, "");
-    std::printf("\ngroup commit: %.1f times the records of one by one; p99 of an append %.2f times that of a raw sync\n\n", ratio, tail);
+    std::printf("\ngroup commit: %.1f times the records of one by one; p99 of an append %.2f times that of a raw sync\n", ratio, tail);
+    std::printf("publishing %d records/s, a checkpoint each second: %.1f %% of a core (goal <= 5)\n\n", kPublishedPerSecond,
+                100 * publishing);
     print_figure("raw_sync_p50", raw.percentile(0.5), "us");
     print_figure("raw_sync_p99", raw.percentile(0.99), "us");
     print_figure("append_p50", single.percentile(0.5), "us");
@@ -186,5 +236,6 @@ int main(int argc, char** argv) {
     print_figure("group_commit_64_encoded", encoded.per_second(), "1/s");
     print_figure("group_commit_64_p99", together.percentile(0.99), "us");
     print_figure("group_commit_ratio", ratio, "ratio", ">=20");
+    print_figure("publisher_share_of_a_core", 100 * publishing, "%", "<=5");
     return 0;
 }

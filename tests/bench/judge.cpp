@@ -18,10 +18,13 @@
 
 #include <simdjson.h>
 
+#include "audit/record.hpp"
 #include "base/clock.hpp"
 #include "kube/admission_review.hpp"
 #include "policy/evaluate.hpp"
 #include "policy/loader.hpp"
+#include "webhook/effective_change.hpp"
+#include "webhook/make_record.hpp"
 
 namespace {
 
@@ -223,6 +226,23 @@ int main(int argc, char** argv) {
     print_row("judged by 1,000 policies, 999 for others", judging[2], "");
     std::printf("\na thousand policies cost %.2f times what ten cost (goal < 2)\n\n", ratio);
 
+    // Flux changes something, so this review is recorded, beside its answer.
+    const auto set = compile(*files);
+    if (!set || !webhook::changes_something(*review)) {
+        std::fprintf(stderr, "bench_judge: the review changes nothing, so another path would be measured\n");
+        return 1;
+    }
+    const policy::Verdict verdict = policy::evaluate(*review, *set, context);
+    const webhook::Origin origin{"prod-we-1", "fluxgate-0"};
+    const audit::Record record = webhook::make_record(*review, verdict, *set, context, origin);
+    const Cost notice = measure([&] { keep(webhook::changes_something(*review)); });
+    const Cost make = measure([&] { keep(webhook::make_record(*review, verdict, *set, context, origin).changes.size()); });
+    const Cost encode = measure([&] { keep(audit::encode(record, limits.record_bytes_max).before.size()); });
+    print_row("recorded: that it changes something is noticed", notice, "");
+    print_row("recorded: the record is made", make, "");
+    print_row("recorded: the record becomes text", encode, "");
+    std::printf("\n");
+
     const auto lock = compile({{"lock.yaml", kFieldLock}});
     if (!lock) return 2;
     std::vector<Cost> locking;
@@ -259,6 +279,9 @@ int main(int argc, char** argv) {
         {"evaluate", "us", judging[0].min_us, "<=8"},
         {"evaluate_median", "us", judging[0].median_us},
         {"evaluate_allocations", "1", judging[0].allocations, "<=0"},
+        {"notice_change", "us", notice.min_us},
+        {"make_record", "us", make.min_us},
+        {"encode_record", "us", encode.min_us},
         {"evaluate_10_policies", "us", judging[1].min_us},
         {"evaluate_1000_policies", "us", judging[2].min_us},
         {"ratio_1000_to_10_policies", "ratio", ratio, "<2"},

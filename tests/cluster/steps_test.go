@@ -63,8 +63,8 @@ func fluxApplies(t *testing.T, revision string) {
 
 // denial is our message, taken apart.
 type denial struct {
-	first      string // "Fluxgate denied ... (record ...)"
-	record     string // "" when a dry-run was denied: those leave no record
+	first      string // "Fluxgate denied ... (record ...)", also of one that repeats another
+	record     string // of this denial, or of the one that it repeats; "" when a dry-run was denied: those leave no record
 	violations []string
 	more       int      // violations that did not fit into the message
 	rest       []string // owner and guidance
@@ -97,7 +97,7 @@ func denialIn(t *testing.T, message string) denial {
 	}
 	found := denial{text: message[at:]}
 	lines := strings.Split(strings.TrimSpace(found.text), "\n")
-	found.first = lines[0]
+	found.first = strings.Replace(lines[0], "(repeated and counted, record ", "(record ", 1)
 	if id := recordInMessage.FindStringSubmatch(found.first); id != nil {
 		found.record = id[1]
 	}

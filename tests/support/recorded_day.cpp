@@ -21,10 +21,6 @@ using std::chrono::seconds;
 
 constexpr std::array<const char*, 2> kReplicas{"fluxgate-0", "fluxgate-1"};
 
-WallTime at(int hour, int minute, int second = 0) {
-    return kDayBegin + std::chrono::hours(hour) + std::chrono::minutes(minute) + std::chrono::seconds(second);
-}
-
 class Day {
 public:
     explicit Day(const DayOptions& options) : options_(options), random_(options.seed) {}
@@ -48,27 +44,30 @@ public:
     }
 
 private:
+    WallTime at(int hour, int minute, int second = 0) const {
+        return options_.begin + std::chrono::hours(hour) + std::chrono::minutes(minute) + seconds(second);
+    }
     std::uint64_t below(std::uint64_t end) { return random_() % end; }
     template <std::size_t N>
     const char* one_of(const std::array<const char*, N>& list) {
         return list[below(N)];
     }
     // Uniformly over the day, or most of it between 07:00 and 19:00.
-    WallTime any_time() { return kDayBegin + seconds(30) + microseconds(below(86'340'000'000)); }
+    WallTime any_time() { return options_.begin + seconds(30) + microseconds(below(86'340'000'000)); }
     WallTime working_time() { return below(10) == 0 ? any_time() : at(7, 0) + microseconds(below(12 * 3'600'000'000ULL)); }
 
     std::string uid() {
         return fmt::format("{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}", below(1ULL << 32), below(1 << 16), below(1 << 12), below(1 << 12),
                            below(1ULL << 48));
     }
-    static std::string set_at(WallTime time) { return "sha256:" + sha256_hex(kPolicySets[time < at(9, 0, 12) ? 0 : 1]); }
+    std::string set_at(WallTime time) const { return "sha256:" + sha256_hex(kPolicySets[time < at(9, 0, 12) ? 0 : 1]); }
     // The one that was there, at times when only one was.
     const char* replica_at(WallTime time) {
         if (time >= at(13, 20, 30) && time < at(13, 27, 10)) return kReplicas[0];
         if (time >= at(13, 21, 50) && time < at(13, 25, 30)) return kReplicas[1];
         return one_of(kReplicas);
     }
-    static bool nobody_at(WallTime time) { return time >= at(13, 21, 50) && time < at(13, 25, 30); }
+    bool nobody_at(WallTime time) const { return time >= at(13, 21, 50) && time < at(13, 25, 30); }
 
     Record base(WallTime time) {
         Record record;
@@ -124,7 +123,7 @@ private:
             Record& started = event(at(0, 0, 5 + static_cast<int>(i) * 2), "started", kReplicas[i]);
             started.facts = {{"version", "0.1.0"}};
             WallTime since = started.time;
-            for (WallTime time = started.time + 60s; time < kDayEnd; time += 60s) {
+            for (WallTime time = started.time + 60s; time < at(24, 0); time += 60s) {
                 const bool crashed = i == 1 && time >= at(13, 20, 30) && time < at(13, 27, 10);
                 const bool rolled = i == 0 && time >= at(13, 21, 50) && time < at(13, 25, 30);
                 if (crashed || rolled) continue;
@@ -185,17 +184,17 @@ private:
     void policies() {
         for (std::size_t i = 0; i < 2; ++i) {
             const seconds later{static_cast<int>(i)};
-            event(at(9, 0, 12) + later, "policy-set-loaded", kReplicas[i]).details = {"was " + set_at(kDayBegin)};
-            event(at(9, 0, 12) + later, "learn-begun", kReplicas[i]).details = {"staging/only-git until 2026-11-20T17:00:00.000000Z"};
+            event(at(9, 0, 12) + later, "policy-set-loaded", kReplicas[i]).details = {"was " + set_at(options_.begin)};
+            event(at(9, 0, 12) + later, "learn-begun", kReplicas[i]).details = {"staging/only-git until " + format_rfc3339(at(17, 0))};
             event(at(9, 0, 12) + later, "audit-mode-begun", kReplicas[i]).details = {"prod-legacy: limits/requests Warn, Audit"};
-            event(at(17, 0) + later, "learn-ended", kReplicas[i]).details = {"staging/only-git until 2026-11-20T17:00:00.000000Z"};
+            event(at(17, 0) + later, "learn-ended", kReplicas[i]).details = {"staging/only-git until " + format_rfc3339(at(17, 0))};
             event(at(11, 30, 2) + later, "policy-set-refused", kReplicas[i]).details = {
                 "/policies/production.yaml:13:20: spec.rules[0].probes.all[0]: have \"readynessProbe\", expected one of: livenessProbe, "
                 "readinessProbe, startupProbe"};
         }
         // They begin again in a replica that starts.
         for (const auto& [time, replica] : {std::pair{at(13, 25, 31), kReplicas[0]}, std::pair{at(13, 27, 11), kReplicas[1]}}) {
-            event(time, "learn-begun", replica).details = {"staging/only-git until 2026-11-20T17:00:00.000000Z"};
+            event(time, "learn-begun", replica).details = {"staging/only-git until " + format_rfc3339(at(17, 0))};
             event(time, "audit-mode-begun", replica).details = {"prod-legacy: limits/requests Warn, Audit"};
         }
     }
@@ -212,7 +211,7 @@ private:
             record.field_manager = "kustomize-controller";
             object(record, "deployments", "Deployment", "apps", below(4) == 0 ? "payments" : "production", one_of(apps));
             record.owner = "Kustomization flux-system/apps";
-            const auto minute = static_cast<std::size_t>((time - kDayBegin) / std::chrono::minutes(36));
+            const auto minute = static_cast<std::size_t>((time - options_.begin) / std::chrono::minutes(36));
             record.owner_source = fmt::format("https://git.example.com/shop, ./apps at main@sha1:{}", revisions[minute % revisions.size()]);
             record.changes = {{".spec.template.spec.containers[name=\"app\"].image", "shop/app:1.9.2", "shop/app:1.9.1"}};
         }
@@ -359,23 +358,6 @@ std::vector<std::string> texts_of(const std::vector<Record>& records) {
     texts.reserve(records.size());
     for (const Record& record : records) texts.push_back(audit::encode(record, Limits{}.record_bytes_max).text(record.sequence));
     return texts;
-}
-
-audit::Records records_of(const std::vector<std::string>& texts, std::size_t without_index) {
-    return [&texts, without_index](const audit::UseRecord& use) -> Result<void> {
-        for (std::size_t i = 0; i < texts.size(); ++i) {
-            audit::StoredRecord stored{.text = texts[i]};
-            if (i + without_index < texts.size()) {
-                stored.index = i;
-            } else {
-                stored.sequence = i + 1;
-            }
-            const auto more = use(stored);
-            if (!more) return tl::unexpected(more.error());
-            if (!*more) break;
-        }
-        return {};
-    };
 }
 
 }  // namespace fluxgate::testing

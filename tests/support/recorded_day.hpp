@@ -11,19 +11,18 @@
 #include <vector>
 
 #include "audit/record.hpp"
-#include "audit/stored_records.hpp"
 #include "base/clock.hpp"
 
 namespace fluxgate::testing {
 
+inline constexpr WallTime kDayBegin{std::chrono::seconds{1'795'132'800}};  // 2026-11-20T00:00:00Z
+
 struct DayOptions {
     std::uint64_t seed = 1;
+    WallTime begin = kDayBegin;    // midnight
     std::size_t changes = 12'000;  // by Flux
     std::size_t denials = 2'500;
 };
-
-inline constexpr WallTime kDayBegin{std::chrono::seconds{1'795'132'800}};  // 2026-11-20T00:00:00Z
-inline constexpr WallTime kDayEnd{std::chrono::seconds{1'795'219'200}};
 
 // What its policy sets are, as text.
 inline constexpr std::array<std::string_view, 2> kPolicySets{"the first set", "the second set"};
@@ -31,8 +30,7 @@ inline constexpr std::array<std::string_view, 2> kPolicySets{"the first set", "t
 // In the order of the log, with the sequences of their replicas.
 std::vector<audit::Record> recorded_day(const DayOptions& options);
 
-// The texts of records, each at its index; the last `without_index` are not under a checkpoint yet.
+// The texts of records, each at its index.
 std::vector<std::string> texts_of(const std::vector<audit::Record>& records);
-audit::Records records_of(const std::vector<std::string>& texts, std::size_t without_index = 0);
 
 }  // namespace fluxgate::testing

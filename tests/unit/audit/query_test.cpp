@@ -23,7 +23,12 @@ TextPattern exactly(const std::string& text) {
     return {.matches = [text](std::string_view found) { return found == text; }, .literal = text, .exact = true};
 }
 TextPattern beginning(const std::string& text) {
-    return {.matches = [text](std::string_view found) { return found.starts_with(text); }, .literal = text};
+    return {.matches = [text](std::string_view found) { return found.starts_with(text); }, .literal = text, .beginning = text};
+}
+TextPattern within(const std::string& first, const std::string& last) {
+    return {.matches = [=](std::string_view found) { return found.starts_with(first) && found.ends_with(last); },
+            .literal = last,
+            .beginning = first};
 }
 
 // Indexes of what matches.
@@ -72,6 +77,12 @@ TEST_CASE("records are found by what they say") {
         {"a user", {.user = exactly("alice@example.com")}, "2 #4"},
         {"a user by a pattern", {.user = beginning("alice@")}, "2 #4"},
         {"a user with characters that JSON escapes", {.user = exactly("bob \"the\" builder")}, "1"},
+        {"a user by the part before such a character", {.user = beginning("bob ")}, "1"},
+        {"a user by a part with such a character", {.user = beginning("bob \"the")}, "1"},
+        {"a user by both ends", {.user = within("alice", ".com")}, "2 #4"},
+        {"a user by both ends, one with such a character", {.user = within("bob \"the", "builder")}, "1"},
+        {"a user by an end that only others have", {.user = within("bob", ".com")}, ""},
+        {"a user by what stands in another field", {.user = beginning("production")}, ""},
         {"a namespace", {.namespace_name = exactly("production")}, "1 #4"},
         {"no namespace", {.namespace_name = TextPattern{.matches = [](std::string_view text) { return text.empty(); }}}, "2"},
         {"a resource without its group", {.resource = exactly("deployments")}, "1 #4"},

@@ -40,6 +40,10 @@ TEST_CASE("a change is named the way a person reads it") {
     const Row rows[] = {
         {"nothing", R"({"a":{"b":[1]}})", R"({"a":{"b":[1]}})", {}},
         {"members in another order", R"({"a":1,"b":2})", R"({"b":2,"a":1})", {}},
+        {"at several depths, in one order and in another",
+         R"({"a":{"b":{"c":1,"d":[{"e":1,"f":2}]},"g":1},"h":{"i":{"j":1},"k":1},"l":1})",
+         R"({"a":{"b":{"c":2,"d":[{"f":2,"e":3}]},"g":4},"h":{"k":5,"i":{"j":6}},"l":7})",
+         {".a.b.c: 2, was 1", ".a.b.d[0].e: 3, was 1", ".a.g: 4, was 1", ".h.i.j: 6, was 1", ".h.k: 5, was 1", ".l: 7, was 1"}},
         {"a value", R"({"spec":{"replicas":2}})", R"({"spec":{"replicas":3}})", {".spec.replicas: 3, was 2"}},
         {"added", R"({})", R"({"spec":{"paused":true}})", {".spec: {paused}, was (absent)"}},
         {"removed",
