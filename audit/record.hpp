@@ -50,7 +50,7 @@ struct Record {
     std::uint64_t sequence = 0;  // of its replica's log, from 1 without holes; 0 until it is written
     std::string id;              // the uid of the AdmissionRequest, so that it can be found in the API server's audit log
     WallTime time;
-    // Something that happened to Fluxgate itself (kEvents), with `details`, `facts` and `counters`; then there is no decision. Only
+    // Something that happened to Fluxgate itself, with `details`, `facts` and `counters`; then there is no decision. Only
     // "denial-repeated" has request, user and violations besides.
     std::string event;
     std::vector<std::string> details;

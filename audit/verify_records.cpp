@@ -51,6 +51,7 @@ bool RecordStory::Gap::explains(const Suspicion& suspicion) const {
     if (suspicion.to_sequence > 0) {
         return from_sequence && to_sequence && *from_sequence <= suspicion.from_sequence && *to_sequence >= suspicion.to_sequence;
     }
+    if (suspicion.to == WallTime{}) return false;  // neither a hole nor a silence
     return from && to && *from <= suspicion.from + kSilenceMax && *to >= suspicion.to - kSilenceMax;
 }
 
@@ -73,12 +74,13 @@ void RecordStory::add(const Record& record, std::optional<std::uint64_t> index) 
             return;
         }
         found = replicas_.emplace(record.replica, Replica{}).first;
+        found->second.past_is_unknown = !from_the_start_ || record.sequence > 1;
         ++totals_.replicas;
     }
     Replica& replica = found->second;
     check_sequence(record, replica, is_new, where, index);
     if (!record.event.empty())
-        check_event(record, replica, is_new, where, index);
+        check_event(record, replica, where, index);
     else if (record.decision == "denied")
         ++replica.denials_accounted;
     check_blobs(record, where, index);
@@ -86,12 +88,14 @@ void RecordStory::add(const Record& record, std::optional<std::uint64_t> index) 
 }
 
 // One write-ahead log may be handed on from replica to replica, and one provable log may take the records of several: the sequence goes on
-// from the entry before, or, as soon as a second write-ahead log has shown itself, from the last one of this replica.
+// from the entry before, or, as soon as a second write-ahead log has shown itself, from the last one of this replica. It does so by its
+// first record, or, in a later part of a log, by going on with a sequence of its own.
 void RecordStory::check_sequence(const Record& record, Replica& replica, bool is_new, const std::string& where,
                                  std::optional<std::uint64_t> index) {
     const bool very_first = totals_.denied + totals_.allowed + totals_.events == 1;
     if (is_new && record.sequence == 1 && last_sequence_ > 0) merged_ = true;
     const bool follows_own = !is_new && record.sequence == replica.sequence + 1;
+    if (!from_the_start_ && follows_own && record.sequence != last_sequence_ + 1) merged_ = true;
     const bool follows_last = !merged_ && record.sequence == last_sequence_ + 1;
     if (follows_own || follows_last || (very_first && !from_the_start_) || (is_new && record.sequence == 1)) return;
     const std::uint64_t before = is_new ? (very_first ? 0 : last_sequence_) : replica.sequence;
@@ -104,18 +108,19 @@ void RecordStory::check_sequence(const Record& record, Replica& replica, bool is
              .where = where,
              .index = index,
              .from_sequence = before + 1,
-             .to_sequence = record.sequence - 1});
+             .to_sequence = record.sequence - 1,
+             .unless_merged = is_new && !from_the_start_});
         return;
     }
-    findings_.error("sequence-repeated",
-                    fmt::format("sequence {} of replica \"{}\" follows {}: records are repeated or in another order", record.sequence,
-                                record.replica, before),
-                    where, index);
+    suspect({.name = "sequence-repeated",
+             .message = fmt::format("sequence {} of replica \"{}\" follows {}: records are repeated or in another order", record.sequence,
+                                    record.replica, before),
+             .where = where,
+             .index = index,
+             .unless_merged = is_new && !from_the_start_});
 }
 
-void RecordStory::check_event(const Record& record, Replica& replica, bool is_new, const std::string& where,
-                              std::optional<std::uint64_t> index) {
-    const bool unknown_past = is_new && (!from_the_start_ || record.sequence > 1);
+void RecordStory::check_event(const Record& record, Replica& replica, const std::string& where, std::optional<std::uint64_t> index) {
     if (record.event == "started") {
         if (replica.running) {
             findings_.note("ended-without-stop",
@@ -127,13 +132,13 @@ void RecordStory::check_event(const Record& record, Replica& replica, bool is_ne
     } else if (record.event == "stopped") {
         check_silence(record, replica, where, index);
         check_denials(replica, where, index);
-        if (!replica.running && !unknown_past)
+        if (!replica.running && !replica.past_is_unknown)
             findings_.error("stop-without-start", fmt::format("replica \"{}\" stopped without having started", record.replica), where,
                             index);
-        replica.running = false;
+        replica.running = replica.past_is_unknown = false;
     } else if (record.event == "heartbeat") {
         ++totals_.heartbeats;
-        if (!replica.running && !unknown_past)
+        if (!replica.running && !replica.past_is_unknown)
             findings_.error("heartbeat-without-start", fmt::format("a heartbeat of replica \"{}\", which is not running", record.replica),
                             where, index);
         check_silence(record, replica, where, index);
@@ -141,7 +146,9 @@ void RecordStory::check_event(const Record& record, Replica& replica, bool is_ne
         replica.last_sign = std::max(replica.last_sign, record.time);
         replica.last_where = where;
         replica.denials_due = replica.denials_counted;
-        for (const std::string_view name : kDenialCounters) replica.denials_counted += counter(record, name);
+        // What the first one counts may have been recorded before the first record.
+        for (const std::string_view name : kDenialCounters) replica.denials_counted += replica.past_is_unknown ? 0 : counter(record, name);
+        replica.past_is_unknown = false;
         replica.denials_accounted += counter(record, "repeated") + counter(record, "unrecorded");
         check_denials(replica, where, index);
     } else if (record.event == "gap") {
@@ -207,6 +214,7 @@ void RecordStory::suspect(Suspicion suspicion) {
 
 void RecordStory::finish() {
     for (const Suspicion& suspicion : suspicions_) {
+        if (suspicion.unless_merged && merged_) continue;
         const auto gap = std::find_if(gaps_.begin(), gaps_.end(), [&](const Gap& one) { return one.explains(suspicion); });
         if (gap == gaps_.end())
             findings_.error(suspicion.name, suspicion.message, suspicion.where, suspicion.index);

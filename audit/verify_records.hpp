@@ -68,7 +68,8 @@ private:
     struct Replica {
         std::uint64_t sequence = 0;
         bool running = false;
-        WallTime last_sign{};  // start or heartbeat
+        bool past_is_unknown = false;  // its start may lie before the first record; until its first sign of life
+        WallTime last_sign{};          // start or heartbeat
         std::string last_where{};
         // Of this run: denials that heartbeats counted, up to the last but one and in all, and those that the log accounts for.
         std::uint64_t denials_due = 0;
@@ -86,6 +87,7 @@ private:
         std::uint64_t to_sequence = 0;
         WallTime from{};  // a silence
         WallTime to{};
+        bool unless_merged = false;  // no hole if several write-ahead logs fill this log
     };
     struct Gap {
         std::optional<std::uint64_t> from_sequence{};
@@ -97,7 +99,7 @@ private:
     };
 
     void check_sequence(const Record& record, Replica& replica, bool is_new, const std::string& where, std::optional<std::uint64_t> index);
-    void check_event(const Record& record, Replica& replica, bool is_new, const std::string& where, std::optional<std::uint64_t> index);
+    void check_event(const Record& record, Replica& replica, const std::string& where, std::optional<std::uint64_t> index);
     void check_silence(const Record& record, Replica& replica, const std::string& where, std::optional<std::uint64_t> index);
     void check_denials(Replica& replica, const std::string& where, std::optional<std::uint64_t> index);
     void check_blobs(const Record& record, const std::string& where, std::optional<std::uint64_t> index);

@@ -203,6 +203,41 @@ TEST_CASE("what the records do not tell in one story is found") {
     }
 }
 
+TEST_CASE("what was pruned is not held against a later part of a log") {
+    struct Row {
+        const char* name;
+        std::vector<Record> records;
+        std::string findings;
+    };
+    const Row rows[] = {
+        {"it begins with a request", {review(), heartbeat(seconds(60)), event("stopped", seconds(61))}, ""},
+        {"it begins with a request before a stop", {review(), event("stopped", seconds(61))}, ""},
+        {"it begins with a heartbeat", {heartbeat(seconds(60)), heartbeat(seconds(120)), event("stopped", seconds(121))}, ""},
+        {"it begins behind denials that the first heartbeat counted",
+         {review(), heartbeat(seconds(60), 7), heartbeat(seconds(120)), event("stopped", seconds(121))},
+         ""},
+        {"a denial that a later heartbeat counted was never recorded",
+         {heartbeat(seconds(60), 7), heartbeat(seconds(120), 1), heartbeat(seconds(180)), event("stopped", seconds(181))},
+         "error denials-missing at entry 20\n"},
+        {"it begins with a request, and a stopped replica goes on",
+         {review(), event("stopped", seconds(1)), heartbeat(seconds(60)), event("stopped", seconds(61))},
+         "error heartbeat-without-start at entry 20\n"},
+    };
+    for (const Row& row : rows) {
+        INFO(row.name);
+        Verification found;
+        RecordStory story(
+            false, [](std::string_view) { return true; }, found.findings);
+        std::uint64_t index = 18;
+        for (Record record : row.records) {
+            record.sequence = index;
+            story.add(record, index++);
+        }
+        story.finish();
+        CHECK(findings_of(found) == row.findings);
+    }
+}
+
 TEST_CASE("what was changed is not called incomplete") {
     Verification found;
     found.checkpoint = Checkpoint{};
@@ -241,6 +276,20 @@ TEST_CASE("sequences have no hole, for each replica") {
         {"one write-ahead log that another replica takes over", true, {{"a", 1}, {"a", 2}, {"b", 3}, {"b", 4}}, ""},
         {"two write-ahead logs in one", true, {{"a", 1}, {"b", 1}, {"a", 2}, {"b", 2}, {"b", 3}, {"a", 3}}, ""},
         {"a later part of a log", false, {{"a", 18}, {"a", 19}}, ""},
+        {"a later part of two write-ahead logs", false, {{"a", 900}, {"b", 500}, {"a", 901}, {"b", 501}}, ""},
+        {"a later part of two, of which the second is ahead", false, {{"a", 500}, {"b", 900}, {"b", 901}, {"a", 501}}, ""},
+        {"a later part of two, where one has a hole",
+         false,
+         {{"a", 900}, {"b", 500}, {"a", 901}, {"b", 502}},
+         "error records-missing at entry 3\n"},
+        {"a later part in which another replica takes over behind a hole",
+         false,
+         {{"a", 18}, {"b", 20}, {"b", 21}},
+         "error records-missing at entry 1\n"},
+        {"a later part in which another replica takes over and goes back",
+         false,
+         {{"a", 18}, {"b", 18}, {"b", 19}},
+         "error sequence-repeated at entry 1\n"},
         {"a record is missing", true, {{"a", 1}, {"a", 3}}, "error records-missing at entry 1\n"},
         {"the first ones are missing", true, {{"a", 3}, {"a", 4}}, "error records-missing at entry 0\n"},
         {"a record of the other replica is missing", true, {{"a", 1}, {"b", 1}, {"a", 2}, {"b", 3}}, "error records-missing at entry 3\n"},
@@ -249,7 +298,7 @@ TEST_CASE("sequences have no hole, for each replica") {
         {"two records are exchanged",
          true,
          {{"a", 1}, {"a", 3}, {"a", 2}, {"a", 4}},
-         "error sequence-repeated at entry 2\nerror records-missing at entry 1\nerror records-missing at entry 3\n"},
+         "error records-missing at entry 1\nerror sequence-repeated at entry 2\nerror records-missing at entry 3\n"},
     };
     for (const Row& row : rows) {
         INFO(row.name);
@@ -276,6 +325,18 @@ TEST_CASE("sequences have no hole, for each replica") {
     }
     story.finish();
     CHECK(findings_of(found) == "note gap-recorded at entry 9\nnote records-missing at entry 9\n");
+    // No gap explains a record that comes twice.
+    Verification repeated;
+    RecordStory twice(
+        true, [](std::string_view) { return true; }, repeated.findings);
+    std::uint64_t index = 0;
+    for (const std::uint64_t sequence : {1, 1, 2}) {
+        Record record = index == 2 ? with_sequence_gap("1970-01-01T00:00:00Z", "2099-01-01T00:00:00Z", seconds(9)) : review();
+        record.sequence = sequence;
+        twice.add(record, index++);
+    }
+    twice.finish();
+    CHECK(findings_of(repeated) == "note gap-recorded at entry 2\nerror sequence-repeated at entry 1\n");
 }
 
 TEST_CASE("blobs that records name must be there, with the bytes of their digest") {
