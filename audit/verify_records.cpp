@@ -142,7 +142,8 @@ void RecordStory::check_event(const Record& record, Replica& replica, bool is_ne
         replica.last_where = where;
         replica.denials_due = replica.denials_counted;
         for (const std::string_view name : kDenialCounters) replica.denials_counted += counter(record, name);
-        replica.denials_accounted += counter(record, "repeated") + counter(record, "unrecorded");
+        for (const std::string_view name : {"repeated", "unrecorded", "deniedWithoutRecord"})
+            replica.denials_accounted += counter(record, name);
         check_denials(replica, where, index);
     } else if (record.event == "gap") {
         if (gaps_.size() < kGapsMax) {

@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::size_t kKeyFileBytesMax = 4'096;
 constexpr int kDaysMax = 36'500;
+constexpr std::size_t kReasonBytesMax = 1'024;
 
 // "7d": durations of policy files end with hours.
 std::optional<std::chrono::days> days_in(std::string_view text) {
@@ -48,6 +49,13 @@ Result<WallTime> moment_of(const std::string& text, WallTime now) {
     const auto time = parse_rfc3339(text);
     if (time) return time;
     return fail(Errc::invalid_argument, "\"" + text + "\" is no time: give RFC 3339 (2026-12-05T02:10:00Z), or how long ago (24h, 7d)");
+}
+
+Result<void> check_reason(const std::string& reason) {
+    if (reason.empty()) return fail(Errc::invalid_argument, "--reason must not be empty: it stands in the log");
+    if (reason.size() > kReasonBytesMax)
+        return fail(Errc::invalid_argument, "--reason must be short, it stands in the log: a ticket says the rest");
+    return {};
 }
 
 std::string grouped(std::uint64_t count) {

@@ -25,6 +25,9 @@ Result<VerifierKey> verifier_key_of(const std::string& key_or_file);
 // A moment: RFC 3339, or a duration before `now`: "24h", "7d". Error invalid_argument.
 Result<WallTime> moment_of(const std::string& text, WallTime now);
 
+// What an operator gives as --reason, for a record. Errors invalid_argument: empty, too long.
+Result<void> check_reason(const std::string& reason);
+
 // "1 entry", "12,345 entries".
 std::string grouped(std::uint64_t count);
 

@@ -48,9 +48,11 @@ Record with_sequence_gap(const std::string& from, const std::string& to, seconds
     return gap;
 }
 
-Record heartbeat(seconds after, std::uint64_t denied = 0, std::uint64_t repeated = 0, std::uint64_t unrecorded = 0) {
+Record heartbeat(seconds after, std::uint64_t denied = 0, std::uint64_t repeated = 0, std::uint64_t unrecorded = 0,
+                 std::uint64_t without_record = 0) {
     Record record = event("heartbeat", after);
-    record.counters = {{"exceptionalDenied", denied}, {"repeated", repeated}, {"unrecorded", unrecorded}};
+    record.counters = {
+        {"exceptionalDenied", denied}, {"repeated", repeated}, {"unrecorded", unrecorded}, {"deniedWithoutRecord", without_record}};
     return record;
 }
 
@@ -180,6 +182,9 @@ TEST_CASE("what the records do not tell in one story is found") {
         {"a denial that was counted and never recorded",
          {event("started"), heartbeat(seconds(60), 1), heartbeat(seconds(120)), event("stopped", seconds(121))},
          "error denials-missing at entry 2\n"},
+        {"denials of dry runs, which leave no record",
+         {event("started"), heartbeat(seconds(60), 3, 0, 0, 3), heartbeat(seconds(120)), event("stopped", seconds(121))},
+         ""},
         {"denials that were counted as repeats, or as what could not be kept",
          {event("started"), heartbeat(seconds(60), 2, 1, 1), heartbeat(seconds(120)), event("stopped", seconds(121))},
          ""},
