@@ -72,13 +72,13 @@ void RecordStory::add(const Record& record, std::optional<std::uint64_t> index) 
                            fmt::format("the story of replica \"{}\" was not checked: there are too many", record.replica), where, index);
             return;
         }
-        found = replicas_.emplace(record.replica, Replica{}).first;
+        found = replicas_.emplace(record.replica, Replica{.began_before = !from_the_start_ || record.sequence > 1}).first;
         ++totals_.replicas;
     }
     Replica& replica = found->second;
     check_sequence(record, replica, is_new, where, index);
     if (!record.event.empty())
-        check_event(record, replica, is_new, where, index);
+        check_event(record, replica, where, index);
     else if (record.decision == "denied")
         ++replica.denials_accounted;
     check_blobs(record, where, index);
@@ -113,9 +113,7 @@ void RecordStory::check_sequence(const Record& record, Replica& replica, bool is
                     where, index);
 }
 
-void RecordStory::check_event(const Record& record, Replica& replica, bool is_new, const std::string& where,
-                              std::optional<std::uint64_t> index) {
-    const bool unknown_past = is_new && (!from_the_start_ || record.sequence > 1);
+void RecordStory::check_event(const Record& record, Replica& replica, const std::string& where, std::optional<std::uint64_t> index) {
     if (record.event == "started") {
         if (replica.running) {
             findings_.note("ended-without-stop",
@@ -127,13 +125,13 @@ void RecordStory::check_event(const Record& record, Replica& replica, bool is_ne
     } else if (record.event == "stopped") {
         check_silence(record, replica, where, index);
         check_denials(replica, where, index);
-        if (!replica.running && !unknown_past)
+        if (!replica.running && !replica.began_before)
             findings_.error("stop-without-start", fmt::format("replica \"{}\" stopped without having started", record.replica), where,
                             index);
-        replica.running = false;
+        replica.running = replica.began_before = false;
     } else if (record.event == "heartbeat") {
         ++totals_.heartbeats;
-        if (!replica.running && !unknown_past)
+        if (!replica.running && !replica.began_before)
             findings_.error("heartbeat-without-start", fmt::format("a heartbeat of replica \"{}\", which is not running", record.replica),
                             where, index);
         check_silence(record, replica, where, index);
@@ -178,7 +176,8 @@ void RecordStory::check_silence(const Record& record, Replica& replica, const st
 
 // What a heartbeat counted is in the log by the next one, as records, as repeats or as what could not be kept.
 void RecordStory::check_denials(Replica& replica, const std::string& where, std::optional<std::uint64_t> index) {
-    if (replica.denials_accounted >= replica.denials_due || replica.told_of_denials) return;
+    // Of a run that began before, records are not here that its heartbeats counted.
+    if (replica.began_before || replica.denials_accounted >= replica.denials_due || replica.told_of_denials) return;
     replica.told_of_denials = true;
     findings_.error("denials-missing",
                     fmt::format("heartbeats of this run counted {} denials up to the one before; the log accounts for {}",

@@ -68,7 +68,8 @@ private:
     struct Replica {
         std::uint64_t sequence = 0;
         bool running = false;
-        WallTime last_sign{};  // start or heartbeat
+        bool began_before = false;  // the run it is in began before the first record that is here
+        WallTime last_sign{};       // start or heartbeat
         std::string last_where{};
         // Of this run: denials that heartbeats counted, up to the last but one and in all, and those that the log accounts for.
         std::uint64_t denials_due = 0;
@@ -97,7 +98,7 @@ private:
     };
 
     void check_sequence(const Record& record, Replica& replica, bool is_new, const std::string& where, std::optional<std::uint64_t> index);
-    void check_event(const Record& record, Replica& replica, bool is_new, const std::string& where, std::optional<std::uint64_t> index);
+    void check_event(const Record& record, Replica& replica, const std::string& where, std::optional<std::uint64_t> index);
     void check_silence(const Record& record, Replica& replica, const std::string& where, std::optional<std::uint64_t> index);
     void check_denials(Replica& replica, const std::string& where, std::optional<std::uint64_t> index);
     void check_blobs(const Record& record, const std::string& where, std::optional<std::uint64_t> index);

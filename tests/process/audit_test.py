@@ -12,7 +12,6 @@ import unittest
 import audit_log
 from support import BINARY, SOON, Serving, Stage, denied_review, recording
 
-DEGRADED = "audit degraded: denials go on unrecorded, exceptional writes are refused"
 GOOD, FINDINGS, COULD_NOT = 0, 1, 2
 
 
@@ -116,11 +115,11 @@ class Commands(unittest.TestCase):
 
     def test_after_damage_the_server_says_what_to_do_and_an_ended_epoch_is_followed_by_a_whole_log(self):
         rows = (
-            ("an entry under the checkpoint", lambda folder: damage(next(folder.glob("tile/entries/000.p/*"))), "--audit"),
-            ("the checkpoint is gone", lambda folder: (folder / "checkpoint").unlink(), "audit epoch"),
-            ("the head of the write-ahead log", lambda folder: damage(next(folder.glob("wal/*.wal")), 3), "audit epoch"),
+            ("an entry under the checkpoint", lambda folder: damage(next(folder.glob("tile/entries/000.p/*")))),
+            ("the checkpoint is gone", lambda folder: (folder / "checkpoint").unlink()),
+            ("the head of the write-ahead log", lambda folder: damage(next(folder.glob("wal/*.wal")), 3)),
         )
-        for name, change, text in rows:
+        for name, change in rows:
             with self.subTest(name):
                 folder = self.copy()
                 change(folder)
@@ -133,6 +132,7 @@ class Commands(unittest.TestCase):
                     self.assertEqual(serving.readyz()[0], 200)
                     serving.send_signal(signal.SIGTERM)
                     self.assertEqual(serving.wait(), 0, serving.text())
+                    self.assertIn("fluxgate audit epoch", serving.text())
                 if before:
                     self.assertEqual((folder / "checkpoint").read_text(), before, "something was signed")
                 self.check(audit("epoch", folder, "--reason", "INC-4711"), GOOD, "epochs/1", "begins epoch 2")
@@ -240,8 +240,7 @@ class Commands(unittest.TestCase):
         for row in table[1:]:
             for cell in row:
                 self.assertFalse(cell.startswith(("=", "+", "@", "\t", "\r")), cell)
-        for output in ("table", "csv"):
-            self.assertNotIn("\x1b", audit("query", folder, "-o", output)[1], output)
+        self.assertNotIn("\x1b", audit("query", folder)[1])  # a terminal does not do what a name says
         for flags in (("--from", "tomorrow"), ("--verdict", "maybe"), ("-o", "xml")):
             self.assertEqual(audit("query", folder, *flags)[0], COULD_NOT, flags)
 

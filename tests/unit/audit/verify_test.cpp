@@ -206,6 +206,23 @@ TEST_CASE("what the records do not tell in one story is found") {
     }
 }
 
+TEST_CASE("a run whose beginning was pruned is taken as it is, and the next one is not") {
+    Findings findings(10);
+    RecordStory story(
+        false, [](std::string_view) -> Result<bool> { return true; }, findings);
+    std::uint64_t sequence = 300;
+    for (Record record : {review(), heartbeat(seconds(60), 250), heartbeat(seconds(120)), event("stopped", seconds(121)),
+                          event("started", seconds(130)), heartbeat(seconds(190), 1), heartbeat(seconds(250))}) {
+        record.sequence = sequence;
+        story.add(record, sequence++);
+    }
+    story.finish();
+    REQUIRE(findings.kept().size() == 2);
+    CHECK(findings.kept()[0].name == "denials-missing");
+    CHECK(findings.kept()[0].where == "entry 306");
+    CHECK(findings.kept()[1].name == "still-running");
+}
+
 TEST_CASE("sequences have no hole, for each replica") {
     struct Line {
         const char* replica;
