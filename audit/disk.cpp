@@ -123,6 +123,7 @@ public:
         for (std::filesystem::directory_iterator entry(root_ / path, error), end; !error && entry != end; entry.increment(error)) {
             // A file can go away while the list is made.
             std::error_code gone;
+            if (entry->is_symlink(gone)) continue;
             if (entry->is_directory(gone)) {
                 entries.push_back({entry->path().filename().string(), true, 0});
             } else if (entry->is_regular_file(gone)) {
@@ -174,8 +175,13 @@ public:
 
 private:
     Result<std::unique_ptr<File>> open_file(const std::string& path, int flags, const char* doing) const {
-        Descriptor descriptor(::open((root_ / path).c_str(), flags | O_CLOEXEC, 0640));
+        // Nobody writes at the other end of a pipe: without O_NONBLOCK we would wait for ever.
+        Descriptor descriptor(::open((root_ / path).c_str(), flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640));
         if (!descriptor.good()) return io_error(doing, root_ / path);
+        struct stat status {};
+        if (::fstat(descriptor.get(), &status) != 0) return io_error(doing, root_ / path);
+        if (flags == O_RDONLY && !S_ISREG(status.st_mode))
+            return fail(Errc::io, std::string("cannot ") + doing + ": it is no file", (root_ / path).string());
         return std::make_unique<PosixFile>(std::move(descriptor), root_ / path);
     }
 

@@ -68,12 +68,14 @@ public:
     // Makes the directory of the log if it is missing (its parent must be there), durably, and takes it for this process alone until the
     // Disk ends. Error contradictory when another process has it. Readers do not take it.
     virtual Result<void> take() = 0;
-    // Regular files and directories, sorted by name; others are left out. A missing directory is an error.
+    // Regular files and directories, sorted by name; others, also links to such, are left out: in a stranger's folder they lead anywhere,
+    // and in circles. A missing directory is an error.
     virtual Result<std::vector<DirectoryEntry>> list(const std::string& path) = 0;
     virtual Result<bool> exists(const std::string& path) = 0;
     virtual Result<void> make_directory(const std::string& path) = 0;  // there already: fine
     // New and empty, mode 0640; a name that is there is an error.
     virtual Result<std::unique_ptr<File>> create(const std::string& path) = 0;
+    // No link, and to be read, a regular file; anything else is an error.
     virtual Result<std::unique_ptr<File>> open(const std::string& path, Access access) = 0;
     virtual Result<void> rename(const std::string& from, const std::string& to) = 0;  // over what is there
     virtual Result<void> link(const std::string& from, const std::string& to) = 0;    // a second name; `to` is there: error contradictory

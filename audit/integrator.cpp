@@ -23,6 +23,7 @@ constexpr std::string_view kWhatToDo =
 const std::string kCheckpoint(kCheckpointPath);
 const std::string kVerifierKey(kVerifierKeyPath);
 const std::string kMinimumIndex(kMinimumIndexPath);
+constexpr std::size_t kReasonBytesMax = 64u << 10;
 
 tl::unexpected<Error> refuse(std::string_view what, std::string where) {
     return fail(Errc::contradictory, fmt::format("{}: {}", what, kWhatToDo), std::move(where));
@@ -103,12 +104,32 @@ Result<std::unique_ptr<Integrator>> Integrator::open(Disk& disk, SigningKey key)
 }
 
 Result<void> Integrator::begin() {
-    for (const std::string& path : {std::string(kTileDirectory), kMinimumIndex}) {
+    for (const std::string& path : {std::string(kTileDirectory), kMinimumIndex, kVerifierKey}) {
         const auto there = disk_.exists(path);
         if (!there) return tl::unexpected(there.error());
-        if (*there) return refuse("the checkpoint is missing, though the log it signed is there", kCheckpoint);
+        if (*there) return refuse(fmt::format("the checkpoint is missing, though {} of the log it signed is there", path), kCheckpoint);
     }
-    return write_checkpoint();
+    if (auto checked = require_new_name(); !checked) return checked;
+    if (auto written = write_checkpoint(); !written) return written;
+    return write_verifier_key();
+}
+
+// A key that lies outside of the folder stays where it is when an epoch ends.
+Result<void> Integrator::require_new_name() {
+    const std::string& name = key_.key.verifier().name;
+    const auto ended = last_ended_epoch(disk_);
+    if (!ended) return tl::unexpected(ended.error());
+    for (std::uint64_t number = 1; number <= ended->number; ++number) {
+        const auto text = read_if_there(disk_, fmt::format("{}/{}/{}", kEpochDirectory, number, kVerifierKeyPath), SignedNote::kBytesMax);
+        if (!text) return tl::unexpected(text.error());
+        if (text->value_or("").starts_with(name + "+"))
+            return fail(Errc::contradictory,
+                        fmt::format("the signing key is named {}, as the log that ended as epoch {}: nothing will be signed under one name "
+                                    "twice; move the key file away, and the next start makes a new key",
+                                    name, number),
+                        key_.path.string());
+    }
+    return {};
 }
 
 Result<void> Integrator::read_checkpoint() {
@@ -309,7 +330,9 @@ Result<void> Integrator::write_partial_files() {
 Result<void> Integrator::write_checkpoint() {
     const auto note = sign_checkpoint(edge_.size(), edge_.root(), key_.key);
     if (!note) return tl::unexpected(note.error());
-    if (auto written = write_verifier_key(); !written) return written;
+    if (rotation_is_pending_) {
+        if (auto written = write_verifier_key(); !written) return written;
+    }
     if (auto written = replace_durably(disk_, kCheckpoint, *note); !written) return written;
     published_ = Checkpoint{key_.key.verifier().name, edge_.size(), edge_.root()};
     rotation_is_pending_ = false;
@@ -394,8 +417,9 @@ std::string epoch_path(std::uint64_t number, std::string_view name = {}) {
 }
 
 // What an epoch is made of, in the order in which it is moved. As long as the checkpoint is where it was, the move is not over, and the
-// log cannot be opened without its tiles.
-constexpr std::string_view kParts[] = {kWalDirectory, kTileDirectory, kMinimumIndexPath, kVerifierKeyPath, kSignerKeyPath, kCheckpointPath};
+// log cannot be opened without its tiles, which go first, so that no server writes records in between.
+constexpr std::string_view kParts[] = {kTileDirectory,   kWalDirectory,  kBlobDirectory, kMinimumIndexPath,
+                                       kVerifierKeyPath, kSignerKeyPath, kCheckpointPath};
 
 // Where to move to: a folder whose move was interrupted (nothing in it stands in the way of what is still to be moved, and it has no
 // checkpoint), or a new one. 0: there is nothing to move.
@@ -419,11 +443,12 @@ Result<std::uint64_t> target_epoch(Disk& disk) {
 
 }  // namespace
 
-Result<std::string> end_epoch(Disk& disk) {
+Result<EndedEpoch> end_epoch(Disk& disk, std::string_view reason) {
     const auto target = target_epoch(disk);
     if (!target) return tl::unexpected(target.error());
     if (*target != 0) {
-        if (auto made = make_directories_durably(disk, epoch_path(*target)); !made) return tl::unexpected(made.error());
+        if (auto written = replace_durably(disk, epoch_path(*target, kEpochReasonName), reason); !written)
+            return tl::unexpected(written.error());
         for (const std::string_view part : kParts) {
             const auto here = disk.exists(std::string(part));
             if (!here) return tl::unexpected(here.error());
@@ -434,22 +459,18 @@ Result<std::string> end_epoch(Disk& disk) {
             }
         }
     }
-    return last_checkpoint_of_ended_epoch(disk);
+    return last_ended_epoch(disk);
 }
 
-Result<std::string> last_checkpoint_of_ended_epoch(Disk& disk) {
-    const auto ended = last_ended(disk);
-    if (!ended) return tl::unexpected(ended.error());
-    if (*ended == 0) return std::string();
-    auto note = read_if_there(disk, epoch_path(*ended, kCheckpointPath), SignedNote::kBytesMax);
+Result<EndedEpoch> last_ended_epoch(Disk& disk) {
+    const auto number = last_ended(disk);
+    if (!number) return tl::unexpected(number.error());
+    if (*number == 0) return EndedEpoch{};
+    auto note = read_if_there(disk, epoch_path(*number, kCheckpointPath), SignedNote::kBytesMax);
     if (!note) return tl::unexpected(note.error());
-    return note->value_or(std::string());
-}
-
-Result<std::uint64_t> epoch_of(Disk& disk) {
-    const auto last = last_ended(disk);
-    if (!last) return last;
-    return *last + 1;
+    auto reason = read_if_there(disk, epoch_path(*number, kEpochReasonName), kReasonBytesMax);
+    if (!reason) return tl::unexpected(reason.error());
+    return EndedEpoch{*number, note->value_or(std::string()), reason->value_or(std::string())};
 }
 
 }  // namespace fluxgate::audit

@@ -6,7 +6,8 @@
 //
 // At the start it recomputes the root from the bundles (from the tiles, below the minimum index), compares every tile on the way, and
 // refuses to go on if that is not the last checkpoint: a split view signed by ourselves is the one unforgivable fault. A log begins with a
-// checkpoint over nothing, before its first tile, so that tiles without a checkpoint are always a checkpoint that was lost.
+// checkpoint over nothing, before its verifier key and its first tile, so that these without a checkpoint are always a checkpoint that was
+// lost. It never begins under the name of a log that ended here: one name, one history.
 // Entries on the disk beyond the checkpoint (a crash came between) are written again; full tiles and bundles must then be the same bytes.
 // Full tiles and bundles never change. Partial ones are removed once the full one is under a checkpoint, never before.
 
@@ -63,6 +64,7 @@ private:
     Integrator(Disk& disk, SigningKey key) : disk_(disk), key_(std::move(key)) {}
 
     Result<void> begin();
+    Result<void> require_new_name();
     Result<void> read_checkpoint();
     Result<void> read_minimum_index();
     Result<void> keep(const std::string& path, std::string_view bytes);
@@ -96,13 +98,22 @@ private:
     std::string newest_entry_;
 };
 
-// Ends a log that can no longer be continued: moves the write-ahead log (with what is under no checkpoint), tiles, verifier key, the key in the folder and, last, the checkpoint into epochs/<n>/,
-// durably, and returns the last checkpoint, as it was, for record 0 of the next epoch; nothing if it was lost. `disk` must have been taken;
-// start with another Disk afterwards. Interrupted, or called once more, it gives the same answer. Error io.
-Result<std::string> end_epoch(Disk& disk);
-Result<std::string> last_checkpoint_of_ended_epoch(Disk& disk);
+// A log that ended. A value.
+struct EndedEpoch {
+    std::uint64_t number = 0;  // 0: none ended
+    std::string checkpoint{};  // its last one, as it was; empty if it was lost
+    std::string reason{};
 
-// The number of the epoch a log in this folder is in: 1, and one more for each that ended. For origin_for. Error io.
-Result<std::uint64_t> epoch_of(Disk& disk);
+    friend bool operator==(const EndedEpoch&, const EndedEpoch&) = default;
+};
+
+// Ends a log that can no longer be continued: writes the reason and moves all of the log (tiles, write-ahead log with what is under no
+// checkpoint, blobs, keys in the folder and, last, the checkpoint) into epochs/<n>/, durably. It can be verified there by itself. Whoever
+// serves next begins the new log with the event `epoch-begun`, which says what stands in the answer. `disk` must have been taken; start
+// with another Disk afterwards. Interrupted, or called once more, it gives the same answer. Error io.
+Result<EndedEpoch> end_epoch(Disk& disk, std::string_view reason);
+
+// The log before the one in this folder, whose number is one more; for origin_for and `epoch-begun`. Error io.
+Result<EndedEpoch> last_ended_epoch(Disk& disk);
 
 }  // namespace fluxgate::audit

@@ -13,7 +13,8 @@ inline constexpr std::string_view kSignerKeyPath = "log.key";           // unles
 inline constexpr std::string_view kWalDirectory = "wal";                // <first sequence, 20 digits>.wal
 inline constexpr std::string_view kCutDirectory = "wal/cut";            // tails that a recovery cut off: <segment>-<offset>.bytes
 inline constexpr std::string_view kBlobDirectory = "blobs";             // blobs/<first 2 hex digits>/<64 hex digits>: SHA-256 of the bytes
-inline constexpr std::string_view kEpochDirectory = "epochs";           // epochs/<number>/: provable logs that ended by a loss
+inline constexpr std::string_view kEpochDirectory = "epochs";           // epochs/<number>/: logs that ended by a loss, whole
+inline constexpr std::string_view kEpochReasonName = "reason";          // epochs/<number>/reason: why, as the operator said
 inline constexpr std::string_view kMinimumIndexPath = "minimum-index";  // decimal and a line feed; absent: 0. Entries below were pruned
 
 }  // namespace fluxgate::audit

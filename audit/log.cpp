@@ -46,7 +46,9 @@ Log::Log(Disk& disk, std::unique_ptr<Wal> wal, Options options)
       recovered_(wal_->recovered()),
       next_sequence_(wal_->next_sequence()) {}
 
-Log::~Log() {
+Log::~Log() { close(); }
+
+void Log::close() {
     {
         std::lock_guard lock(mutex_);
         stopping_ = true;

@@ -42,7 +42,7 @@ public:
 
     // Recovers the write-ahead log. The disk must have been taken; it outlives this. Errors: those of Wal::open.
     static Result<std::unique_ptr<Log>> open(Disk& disk, Wal::Options wal, Options options);
-    // Makes durable what waits, then ends.
+    // As `close`.
     ~Log();
     Log(const Log&) = delete;
     Log& operator=(const Log&) = delete;
@@ -57,6 +57,9 @@ public:
     // Records up to `sequence` are under a checkpoint on the disk; others wrote (or removed) so many bytes in the folder. Any thread.
     void set_covered(std::uint64_t sequence);
     void add_other_bytes(std::int64_t bytes);
+
+    // Takes no records any more, and returns when all that waited are durable or refused. Once or more, from the owner's thread.
+    void close();
 
     const Wal::Recovered& recovered() const { return recovered_; }
     bool broken() const;

@@ -65,7 +65,6 @@ Result<void> Publisher::open() {
     if (!opened) return tl::unexpected(opened.error());
     integrator_ = std::move(*opened);
     integrator_->on_bytes([this](std::int64_t bytes) { log_.add_other_bytes(bytes); });
-    next_sequence_ = options_.first_sequence;
     if (const auto& last = integrator_->last_entry()) {
         const auto sequence = sequence_of(*last);
         if (!sequence) return tl::unexpected(sequence.error());

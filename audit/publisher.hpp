@@ -38,8 +38,6 @@ public:
         // The key was changed: append an event `signing-key-changed` whose facts hold `to` (the new verifier key) and `note` (the statement).
         // Nothing is published until it is in the log, and then by the new key. Not called if the event is there already.
         std::function<void(const KeyRotation&)> on_rotation = [](const KeyRotation&) {};
-        // Of a log without entries, the first record to take from the write-ahead log: of a new epoch, its `epoch-begun`.
-        std::uint64_t first_sequence = 1;
     };
     Publisher(Disk& disk, Log& log, SigningKey key, Options options);
     // Publishes what is durable by then, and ends.

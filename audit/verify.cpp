@@ -25,6 +25,8 @@ namespace {
 // 256 entries of 65,535 bytes with their lengths.
 constexpr std::size_t kBundleBytesMax = kTileWidth * (kEntryBytesMax + 2);
 constexpr std::size_t kKeyBytesMax = 4'096;
+// Bundles that are lost with their hashes before we stop to look: a checkpoint that nobody signed can claim any number.
+constexpr std::uint64_t kLostInARowMax = 10'000;
 // A temporary name of audit/durable_file.hpp, which a crash may leave.
 constexpr std::string_view kUnfinished = ".new";
 
@@ -267,6 +269,7 @@ private:
             return {};
         };
         bool whole = true;
+        std::uint64_t lost_in_a_row = 0;
         const auto add = [&](const Hash& leaf) {
             if (!whole) return;
             (void)tree.add(leaf, use_tile);  // fails only as `use_tile` does
@@ -275,7 +278,20 @@ private:
         for (std::uint64_t number = 0; number * kTileWidth < size; ++number) {
             const std::uint64_t width = width_of(0, number, size);
             const bool pruned = (number + 1) * kTileWidth <= result_.minimum_index;
-            if (pruned || !check_bundle(number, width, story, add)) whole = add_stored_leaves(number, width, add) && whole;
+            if (!pruned && check_bundle(number, width, story, add)) {
+                lost_in_a_row = 0;
+            } else if (add_stored_leaves(number, width, add)) {
+                lost_in_a_row = 0;
+            } else {
+                whole = false;
+                if (++lost_in_a_row == kLostInARowMax) {
+                    error("entries-missing",
+                          fmt::format("nothing is left of the entries before {} either: what follows was not looked at",
+                                      (number + 1) * kTileWidth),
+                          bundle_path(number, width), number * kTileWidth);
+                    break;
+                }
+            }
             options_.progress(std::min(size, (number + 1) * kTileWidth), size);
         }
         if (!whole) {

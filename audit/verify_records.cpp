@@ -149,7 +149,8 @@ void RecordStory::check_event(const Record& record, Replica& replica, const std:
         // What the first one counts may have been recorded before the first record.
         for (const std::string_view name : kDenialCounters) replica.denials_counted += replica.past_is_unknown ? 0 : counter(record, name);
         replica.past_is_unknown = false;
-        replica.denials_accounted += counter(record, "repeated") + counter(record, "unrecorded");
+        for (const std::string_view name : {"repeated", "unrecorded", "deniedWithoutRecord"})
+            replica.denials_accounted += counter(record, name);
         check_denials(replica, where, index);
     } else if (record.event == "gap") {
         if (gaps_.size() < kGapsMax) {
@@ -184,7 +185,8 @@ void RecordStory::check_silence(const Record& record, Replica& replica, const st
 
 // What a heartbeat counted is in the log by the next one, as records, as repeats or as what could not be kept.
 void RecordStory::check_denials(Replica& replica, const std::string& where, std::optional<std::uint64_t> index) {
-    if (replica.denials_accounted >= replica.denials_due || replica.told_of_denials) return;
+    // Of a run that began before, records are not here that its heartbeats counted.
+    if (replica.past_is_unknown || replica.denials_accounted >= replica.denials_due || replica.told_of_denials) return;
     replica.told_of_denials = true;
     findings_.error("denials-missing",
                     fmt::format("heartbeats of this run counted {} denials up to the one before; the log accounts for {}",

@@ -16,10 +16,14 @@ namespace {
 constexpr std::string_view kSuffix = ".wal";
 constexpr std::string_view kUnnamed = ".new";  // a segment before it is one
 constexpr std::size_t kNameDigits = 20;
+constexpr std::string_view kWhatToDo =
+    "put the segments back from a backup, or end this log, which keeps it as evidence, with `fluxgate audit epoch`";
 
 // Numbers are little-endian. Segment header: text, first sequence, CRC32C of both, zeros.
 constexpr std::string_view kSegmentMagic{"fluxgate wal 1\n\0", 16};
 constexpr std::size_t kSegmentHeaderBytes = 32;
+// More than any we make. What follows the last record is read at once, and a stranger's file may have any size at no cost.
+constexpr std::uint64_t kSegmentBytesMax = 256u << 20;
 
 // Frame header: magic, payload length (4), sequence (8), first sequence of the batch (8), CRC32C of the rest of the header and the
 // payload (4). No text in UTF-8 holds the first byte, so that no record can hold a frame.
@@ -110,11 +114,12 @@ public:
         if (!file) return tl::unexpected(file.error());
         const auto bytes = (*file)->size();
         if (!bytes) return tl::unexpected(bytes.error());
+        if (*bytes > kSegmentBytesMax)
+            return fail(Errc::contradictory, fmt::format("{} bytes are more than a segment can have", *bytes), segment_path(first));
         const auto header = read_bytes(**file, 0, kSegmentHeaderBytes);
         if (!header) return tl::unexpected(header.error());
         if (*header != segment_header(first))
-            return fail(Errc::contradictory, "the header of this segment is damaged: restore the folder from a backup",
-                        segment_path(first));
+            return fail(Errc::contradictory, fmt::format("the header of this segment is damaged: {}", kWhatToDo), segment_path(first));
         return SegmentReader(std::move(*file), *bytes, first);
     }
 
@@ -208,9 +213,7 @@ Result<std::uint64_t> bytes_below(Disk& disk, const std::string& path) {
 
 tl::unexpected<Error> hole(std::uint64_t first, std::uint64_t last, std::uint64_t covered) {
     return fail(Errc::contradictory,
-                fmt::format("records {} to {} are missing, and the provable log ends at {}: restore the missing segments from a backup, or "
-                            "move the folder away, keep it as evidence, and start with an empty one",
-                            first, last, covered),
+                fmt::format("records {} to {} are missing, and the provable log ends at {}: {}", first, last, covered, kWhatToDo),
                 std::string(kWalDirectory));
 }
 
@@ -279,9 +282,7 @@ Result<void> Wal::find_segments() {
         if (expected != segments_[i + 1].first)
             return fail(
                 Errc::contradictory,
-                fmt::format("record {} of this segment is damaged or missing, and it is not under a checkpoint: restore the segment "
-                            "from a backup, or move the folder away, keep it as evidence, and start with an empty one",
-                            expected),
+                fmt::format("record {} of this segment is damaged or missing, and it is not under a checkpoint: {}", expected, kWhatToDo),
                 fmt::format("{}, offset {}", segment_path(first), reader->offset()));
     }
     return {};
@@ -303,12 +304,10 @@ Result<void> Wal::recover_last_segment() {
     tail->resize(tail->find_last_not_of('\0') + 1);
     const auto acknowledged = last_of_later_batches(*tail, next_sequence_);
     if (acknowledged && *acknowledged > covered_)
-        return fail(
-            Errc::contradictory,
-            fmt::format("record {} is damaged although records up to {} were written after it: restore the segment from a backup, or "
-                        "move the folder away, keep it as evidence, and start with an empty one",
-                        next_sequence_, *acknowledged),
-            fmt::format("{}, offset {}", segment_path(first), write_at_));
+        return fail(Errc::contradictory,
+                    fmt::format("record {} is damaged although records up to {} were written after it: {}", next_sequence_, *acknowledged,
+                                kWhatToDo),
+                    fmt::format("{}, offset {}", segment_path(first), write_at_));
     if (!tail->empty()) {
         if (auto cut = cut_off(reader->file(), *tail); !cut) return cut;
     }

@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "audit/integrator.hpp"
 #include "audit/layout.hpp"
 #include "audit/signing_key.hpp"
 #include "audit/stored_records.hpp"
@@ -12,10 +11,12 @@ namespace fluxgate::cli {
 namespace {
 
 // Of the last record under the checkpoint; 0 if there is none.
-Result<std::uint64_t> covered_sequence(const std::filesystem::path& directory) {
+Result<std::uint64_t> covered_sequence(audit::Disk& disk) {
+    // A process that was killed may have left the checkpoint's name in the cache only, and what it covers may be removed from now on.
+    if (auto synced = disk.sync_directory(""); !synced) return tl::unexpected(synced.error());
     std::uint64_t sequence = 0;
     const audit::RecordRange newest{.newest_first = true, .published_only = true};
-    const auto read = audit::each_record(directory, newest, [&](const audit::StoredRecord& stored) -> Result<bool> {
+    const auto read = audit::each_record(disk, newest, [&](const audit::StoredRecord& stored) -> Result<bool> {
         const auto record = audit::parse_record(stored.text);
         if (!record) return tl::unexpected(record.error());
         sequence = record->sequence;
@@ -36,24 +37,22 @@ Result<std::unique_ptr<AuditTrail>> AuditTrail::open(Options options) {
 }
 
 Result<void> AuditTrail::open_log() {
-    const auto covered = covered_sequence(options_.directory);
+    const auto covered = covered_sequence(*disk_);
     if (!covered) return tl::unexpected(covered.error());
-    const auto epoch = audit::epoch_of(*disk_);
-    if (!epoch) return tl::unexpected(epoch.error());
-    epoch_ = *epoch;
+    auto ended = audit::last_ended_epoch(*disk_);
+    if (!ended) return tl::unexpected(ended.error());
+    epoch_ = ended->number + 1;
     auto log = audit::Log::open(*disk_, {.disk_bytes_max = options_.disk_bytes_max, .covered = *covered},
                                 {.queue_max = options_.queue_max, .on_broken = options_.on_broken, .on_room = options_.on_room});
     if (!log) return tl::unexpected(log.error());
     log_ = std::move(*log);
-    if (epoch_ > 1 && log_->next_sequence() == 1) {
-        const auto checkpoint = audit::last_checkpoint_of_ended_epoch(*disk_);
-        if (!checkpoint) return tl::unexpected(checkpoint.error());
-        ended_epoch_ = *checkpoint;
-    }
+    if (epoch_ > 1 && log_->next_sequence() == 1) ended_epoch_ = *std::move(ended);
     return {};
 }
 
 AuditTrail::~AuditTrail() {
+    // First what waits becomes durable, so that the last checkpoint is over the last record, "stopped".
+    if (log_) log_->close();
     publisher_.reset();
     log_.reset();
 }

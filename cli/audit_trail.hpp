@@ -12,6 +12,7 @@
 
 #include "audit/checkpoint.hpp"
 #include "audit/disk.hpp"
+#include "audit/integrator.hpp"
 #include "audit/log.hpp"
 #include "audit/publisher.hpp"
 #include "audit/record.hpp"
@@ -42,7 +43,7 @@ public:
     // Takes the folder and recovers the write-ahead log. Errors: contradictory: another process has the folder; io; audit_unavailable: what
     // audit::Log says of a log that cannot go on.
     static Result<std::unique_ptr<AuditTrail>> open(Options options);
-    // Publishes what is durable, and ends.
+    // Makes durable what waits, publishes it, and ends.
     ~AuditTrail();
     AuditTrail(const AuditTrail&) = delete;
     AuditTrail& operator=(const AuditTrail&) = delete;
@@ -50,8 +51,8 @@ public:
     audit::Log& log() { return *log_; }
     audit::Disk& disk() { return *disk_; }
 
-    // In a log that holds nothing yet, after one that could not go on: the last checkpoint of that one ("" if it was lost).
-    const std::optional<std::string>& ended_epoch() const { return ended_epoch_; }
+    // In a log that holds nothing yet, after one that could not go on: that one.
+    const std::optional<audit::EndedEpoch>& ended_epoch() const { return ended_epoch_; }
 
     // Begins to publish; once, after the records that open this run were appended.
     void publish();
@@ -63,7 +64,7 @@ private:
     Options options_;
     std::unique_ptr<audit::Disk> disk_;
     std::uint64_t epoch_ = 1;
-    std::optional<std::string> ended_epoch_;
+    std::optional<audit::EndedEpoch> ended_epoch_;
     std::unique_ptr<audit::Log> log_;
     std::unique_ptr<audit::Publisher> publisher_;
 };

@@ -26,9 +26,9 @@ Event cut_event(const audit::Wal::Recovered& recovered) {
                       {"from", std::to_string(recovered.next_sequence)}}};
 }
 
-Event epoch_event(const std::string& checkpoint) {
-    Event event{.name = "epoch-begun"};
-    if (!checkpoint.empty()) event.facts.emplace_back("checkpoint", checkpoint);
+Event epoch_event(const audit::EndedEpoch& ended) {
+    Event event{.name = "epoch-begun", .facts = {{"reason", ended.reason}}};
+    if (!ended.checkpoint.empty()) event.facts.emplace_back("checkpoint", ended.checkpoint);
     return event;
 }
 

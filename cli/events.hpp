@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "audit/integrator.hpp"
 #include "audit/record.hpp"
 #include "audit/signing_key.hpp"
 #include "audit/wal.hpp"
@@ -30,8 +31,8 @@ Event certificate_event(const certs::CertificateInfo& certificate);
 // What a crash left of records that were never acknowledged. For a log that opened after `recovered.cut` was set.
 Event cut_event(const audit::Wal::Recovered& recovered);
 
-// The first of a log that follows one which could not go on; `checkpoint` is that one's last, empty if it was lost.
-Event epoch_event(const std::string& checkpoint);
+// The first of a log that follows one which could not go on.
+Event epoch_event(const audit::EndedEpoch& ended);
 Event rotation_event(const audit::KeyRotation& rotation);
 
 audit::Record to_record(Event event, WallTime now, const std::string& policy_set, const webhook::Origin& origin);

@@ -34,6 +34,7 @@ Event Heartbeat::last_beat(WallTime now, Steady steady, const webhook::Totals& t
                              {"repeated", totals.repeated - before.repeated},
                              {"recorded", totals.recorded - before.recorded},
                              {"unrecorded", totals.unrecorded - before.unrecorded},
+                             {"deniedWithoutRecord", totals.without_record - before.without_record},
                              {"uptimeSeconds", static_cast<std::uint64_t>(uptime)}}};
     since_ = now;
     before_ = totals;

@@ -89,7 +89,10 @@ Result<std::unique_ptr<Serving>> Serving::start(ServingOptions options, std::sha
     if (auto opened = serving->open_audit_log(); !opened) return tl::unexpected(opened.error());
     serving->make_snapshots();
     // What can fail at once does so before anything waits for others: plugins, the API server.
-    if (auto started = serving->start_servers(); !started) return tl::unexpected(started.error());
+    if (auto started = serving->start_servers(); !started) {
+        serving->record_event(stopped_event(to_string(started.error()), 0));
+        return tl::unexpected(started.error());
+    }
     if (serving->snapshots_) serving->snapshots_->begin();
     serving->announce_start();
     serving->upkeep_ = std::jthread([raw = serving.get()](const std::stop_token& stop) { raw->keep_up(stop); });
@@ -144,7 +147,8 @@ Result<void> Serving::open_trail_and_count_grants() {
     // No grant lasts longer than a day; the second is for clocks that were set.
     const WallTime now = clock_.now();
     auto uses = audit::count_used_grants(options_.audit_directory, now - 2 * policy::kGrantDurationMax);
-    if (!uses) return tl::unexpected(uses.error());
+    // Whatever is wrong with the records, it is no reason not to start.
+    if (!uses) return fail(Errc::audit_unavailable, "uses of grants cannot be counted: " + uses.error().message, uses.error().where);
     grant_uses_ = std::make_unique<webhook::GrantUses>(std::move(*uses), now);
     audit_trail_ = std::move(*opened);
     return {};
@@ -157,6 +161,7 @@ Result<void> Serving::open_audit_log() {
         log_.write(
             LogLevel::info, "audit log open",
             {{"directory", options_.audit_directory.string()}, {"nextSequence", std::to_string(audit_trail_->log().next_sequence())}});
+        record_start();
         return {};
     }
     if (opened.error().code == Errc::contradictory) return opened;
@@ -319,14 +324,17 @@ void Serving::append(std::vector<audit::Record> records) {
 
 void Serving::record_event(Event event) { append(to_record(std::move(event), clock_.now(), policies_.load()->digest, origin_)); }
 
-void Serving::announce_start() {
+// Before any review can be answered: an epoch begins with its first record, and a run with its start.
+void Serving::record_start() {
     archive_policies();
-    if (audit_trail_) {
-        if (const auto& ended = audit_trail_->ended_epoch()) record_event(epoch_event(*ended));
-        record_event(started_event(FLUXGATE_VERSION, fmt::format("{}:{}", options_.listen.address, port()),
-                                   audit_trail_->log().next_sequence() - 1));
-        if (audit_trail_->log().recovered().cut) record_event(cut_event(audit_trail_->log().recovered()));
-    }
+    const audit::Wal::Recovered& recovered = audit_trail_->log().recovered();
+    if (const auto& ended = audit_trail_->ended_epoch()) record_event(epoch_event(*ended));
+    record_event(
+        started_event(FLUXGATE_VERSION, fmt::format("{}:{}", options_.listen.address, options_.listen.port), recovered.next_sequence - 1));
+    if (recovered.cut) record_event(cut_event(recovered));
+}
+
+void Serving::announce_start() {
     if (certificate_) record_event(std::move(*certificate_));
     announce_exceptions(clock_.now());
     announce_intervals(clock_.now());

@@ -85,6 +85,7 @@ private:
     void look_at_policies(WallTime now);
     void take(policy::PolicyFolder::Change change);
     void archive_policies();
+    void record_start();
     void announce_start();
     void announce_exceptions(WallTime now);
     void announce_intervals(WallTime now);

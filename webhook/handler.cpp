@@ -97,7 +97,11 @@ void AdmissionHandler::answer(Question question, const http::Request& request, h
         const std::string& text = kept ? sent.answer : sent.without_record;
         const bool in_time = to.send(json_response(sent.http_status, text));
         const auto duration = parts_.clock.steady() - arrived;
-        parts_.metrics.count_review(kept && in_time && sent.allowed, sent.write_class, sent.error, duration);
+        const bool allowed = kept && in_time && sent.allowed;
+        const bool recorded_as_allowed = kept && sent.allowed;
+        const bool leaves_nothing = sent.promise == Promise::none && !sent.repeated;
+        if (!allowed && (recorded_as_allowed || leaves_nothing)) parts_.metrics.count_denied_without_record();
+        parts_.metrics.count_review(allowed, sent.write_class, sent.error, duration);
         if (parts_.on_answer) parts_.on_answer(sent, !kept || !in_time, duration);
     };
 

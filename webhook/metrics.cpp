@@ -153,6 +153,12 @@ struct Metrics::Impl {
                                         .Help("Denials like one that was recorded less than a minute before: counted in one record.")
                                         .Register(registry)
                                         .Add({});
+    prometheus::Counter& denied_without_record =
+        prometheus::BuildCounter()
+            .Name("fluxgate_admission_denied_without_record_total")
+            .Help("Denials that leave no record of a denial: of dry runs, of what is no review, and of writes recorded too late.")
+            .Register(registry)
+            .Add({});
     prometheus::Counter& dry_runs = prometheus::BuildCounter()
                                         .Name("fluxgate_admission_dry_runs_total")
                                         .Help("Reviews of a dry run; they are among all reviews too.")
@@ -236,6 +242,7 @@ void Metrics::count_findings(bool warned, bool audited, bool excused) {
 
 void Metrics::count_repeated() { impl_->repeated.Increment(); }
 void Metrics::count_dry_run() { impl_->dry_runs.Increment(); }
+void Metrics::count_denied_without_record() { impl_->denied_without_record.Increment(); }
 
 void Metrics::count_mutation(bool patched) { (patched ? impl_->mutations_patched : impl_->mutations_unchanged).Increment(); }
 
@@ -297,7 +304,8 @@ Totals Metrics::totals() const {
             .errors = count(impl_->errors),
             .repeated = count(impl_->repeated),
             .recorded = count(impl_->records_durable),
-            .unrecorded = count(impl_->records_failed)};
+            .unrecorded = count(impl_->records_failed),
+            .without_record = count(impl_->denied_without_record)};
 }
 
 std::string Metrics::expose(const http::ServerCounters& admission) const {

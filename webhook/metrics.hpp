@@ -29,7 +29,8 @@ struct Totals {
     std::uint64_t errors = 0;
     std::uint64_t repeated = 0;
     std::uint64_t recorded = 0;
-    std::uint64_t unrecorded = 0;  // records that could not be kept
+    std::uint64_t unrecorded = 0;      // records that could not be kept
+    std::uint64_t without_record = 0;  // denials that leave no record of a denial, by the rules: see count_denied_without_record
 };
 
 class Metrics {
@@ -46,6 +47,9 @@ public:
     void count_learned();   // a write that passed only because a lock learns who writes
     void count_repeated();  // a denial that was folded into the record of the first
     void count_dry_run();
+    // A denial that no record tells of as one: of a dry run that would store nothing, of bytes that are no review, or of a write that was
+    // recorded as allowed, but too late for its answer.
+    void count_denied_without_record();
     void count_mutation(bool patched);
     void count_record(bool durable);
     void count_http_event(http::Event::Kind kind);

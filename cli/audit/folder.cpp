@@ -13,6 +13,8 @@ namespace fluxgate::cli {
 namespace {
 
 constexpr std::size_t kKeyFileBytesMax = 4'096;
+constexpr std::size_t kReasonBytesMax = 1'024;
+
 }  // namespace
 
 void add_audit_folder(CLI::App& command, std::string& folder) {
@@ -38,6 +40,13 @@ Result<std::unique_ptr<audit::Disk>> open_audit_folder(const std::string& folder
         if (*there) return disk;
     }
     return fail(Errc::io, "this folder holds no audit log: there is neither `wal` nor `checkpoint` in it", folder);
+}
+
+Result<void> check_reason(const std::string& reason) {
+    if (reason.empty()) return fail(Errc::invalid_argument, "--reason must not be empty: it stands in the log");
+    if (reason.size() > kReasonBytesMax)
+        return fail(Errc::invalid_argument, "--reason must be short, it stands in the log: a ticket says the rest");
+    return {};
 }
 
 Result<std::unique_ptr<audit::Disk>> take_audit_folder(const std::string& folder) {

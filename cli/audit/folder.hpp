@@ -25,6 +25,9 @@ Result<VerifierKey> verifier_key_of(const std::string& key_or_file);
 // without records.
 Result<std::unique_ptr<audit::Disk>> open_audit_folder(const std::string& folder);
 
+// What an operator gives as --reason, for a record. Errors invalid_argument: empty, too long.
+Result<void> check_reason(const std::string& reason);
+
 // Takes the folder for this process, so that nobody else writes there. Errors: io; contradictory, with what to do: a server has it.
 Result<std::unique_ptr<audit::Disk>> take_audit_folder(const std::string& folder);
 

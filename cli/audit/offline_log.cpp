@@ -8,6 +8,7 @@
 #include "base/clock.hpp"
 #include "base/limits.hpp"
 #include "cli/audit/folder.hpp"
+#include "cli/events.hpp"
 
 namespace fluxgate::cli {
 
@@ -44,36 +45,26 @@ Result<OfflineLog> OfflineLog::open(const std::string& folder, const std::filesy
     return log;
 }
 
-Result<OfflineLog> OfflineLog::begin(std::unique_ptr<audit::Disk> disk, const std::filesystem::path& key_path, const std::string& origin) {
-    OfflineLog log;
-    log.disk_ = std::move(disk);
-    auto key = audit::SigningKey::open_or_make(key_path, origin);
-    if (!key) return tl::unexpected(key.error());
-    if (key->key.verifier().name != origin)
-        return fail(Errc::contradictory, "the key is that of the log which ended: move it away first, so that a new one is made",
-                    key_path.string());
-    auto wal = audit::Wal::open(*log.disk_, {});
-    if (!wal) return tl::unexpected(wal.error());
-    log.wal_ = *std::move(wal);
-    auto integrator = audit::Integrator::open(*log.disk_, *std::move(key));
-    if (!integrator) return tl::unexpected(integrator.error());
-    log.integrator_ = *std::move(integrator);
-    return log;
-}
-
-Result<std::string> OfflineLog::make_durable(audit::Record event) {
+Result<void> OfflineLog::make_durable(audit::Record event) {
     event.time = SystemClock().now();
     event.id = event.event + "-" + std::to_string(event.time.time_since_epoch().count());
     event.cluster = last_.cluster;
     event.replica = last_.replica;
-    std::string text = audit::encode(event, Limits{}.record_bytes_max).text(wal_->next_sequence());
+    const std::string text = audit::encode(event, Limits{}.record_bytes_max).text(wal_->next_sequence());
     const std::array<std::string_view, 1> payloads{text};
-    if (auto appended = wal_->append(payloads); !appended) return tl::unexpected(appended.error());
-    return text;
+    return wal_->append(payloads);
 }
 
+// As a server does: what a crash left, and was cut off when the log was opened, is said before anything else.
 Result<void> OfflineLog::record(audit::Record event) {
-    if (auto durable = make_durable(std::move(event)); !durable) return tl::unexpected(durable.error());
+    if (wal_->recovered().cut) {
+        if (auto durable = make_durable(to_record(cut_event(wal_->recovered()), SystemClock().now(), {}, {})); !durable) return durable;
+    }
+    if (auto durable = make_durable(std::move(event)); !durable) return durable;
+    return publish();
+}
+
+Result<void> OfflineLog::publish() {
     std::vector<std::string> waiting;
     const auto integrate = [&]() -> Result<void> {
         const std::vector<std::string_view> views(waiting.begin(), waiting.end());
@@ -88,14 +79,6 @@ Result<void> OfflineLog::record(audit::Record event) {
     if (read) read = integrate();
     if (!read) return read;
     const auto published = integrator_->publish();
-    return published ? Result<void>() : tl::unexpected(published.error());
-}
-
-Result<void> OfflineLog::record_as_first(audit::Record event) {
-    const auto text = make_durable(std::move(event));
-    if (!text) return tl::unexpected(text.error());
-    const std::array<std::string_view, 1> entries{*text};
-    const auto published = integrator_->append(entries);
     return published ? Result<void>() : tl::unexpected(published.error());
 }
 

@@ -23,8 +23,6 @@ public:
     // Takes the folder and opens both logs in it. Errors: those of take_audit_folder, SigningKey::open, Integrator::open and Wal::open;
     // contradictory: a changed key was not recorded yet, so a server has to run first.
     static Result<OfflineLog> open(const std::string& folder, const std::filesystem::path& key_path);
-    // The same in a folder whose last log was ended, with a new key named `origin`.
-    static Result<OfflineLog> begin(std::unique_ptr<audit::Disk> disk, const std::filesystem::path& key_path, const std::string& origin);
 
     audit::Integrator& integrator() { return *integrator_; }
     // Whose records these are: cluster and replica of the last one. Empty in an empty log.
@@ -32,11 +30,10 @@ public:
 
     // Makes the event durable, then publishes it with all that was waiting. `event` needs its name and what it carries.
     Result<void> record(audit::Record event);
-    // Publishes the event alone, as the first record; what waits in the write-ahead log stays there.
-    Result<void> record_as_first(audit::Record event);
 
 private:
-    Result<std::string> make_durable(audit::Record event);
+    Result<void> make_durable(audit::Record event);
+    Result<void> publish();
 
     std::unique_ptr<audit::Disk> disk_;
     std::unique_ptr<audit::Integrator> integrator_;

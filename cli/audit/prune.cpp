@@ -42,7 +42,7 @@ Result<std::uint64_t> index_of(const Flags& flags) {
 }
 
 int run_prune(const Flags& flags) {
-    if (flags.reason.empty()) return refuse(kCommand, "--reason must not be empty: it stands in the log");
+    if (auto checked = check_reason(flags.reason); !checked) return refuse(kCommand, to_string(checked.error()));
     const auto index = index_of(flags);
     if (!index) return refuse(kCommand, "--before: " + to_string(index.error()));
     auto log = OfflineLog::open(flags.folder, signing_key_path(flags.folder, flags.key_file));

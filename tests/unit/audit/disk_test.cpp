@@ -103,6 +103,26 @@ TEST_CASE("names of the real disk do what the interface says") {
     CHECK_FALSE(disk->list("none"));
 }
 
+TEST_CASE("a stranger's folder leads nowhere, and nobody waits for it") {
+    Folder folder;
+    const auto disk = make_posix_disk(folder.path());
+    REQUIRE(disk->take());
+    write_text(folder / "file", "secret");
+    REQUIRE(disk->make_directory("tile"));
+    std::filesystem::create_symlink("file", folder / "link");
+    std::filesystem::create_directory_symlink(".", folder / "tile/a");
+    std::filesystem::create_directory_symlink("..", folder / "tile/b");
+    REQUIRE(::mkfifo((folder / "pipe").c_str(), 0600) == 0);
+    for (const char* name : {"link", "pipe", "tile", "tile/a"}) {
+        INFO(name);
+        const auto opened = disk->open(name, Disk::Access::read);
+        REQUIRE_FALSE(opened.has_value());
+        CHECK(opened.error().code == Errc::io);
+    }
+    CHECK(disk->list("") == std::vector<DirectoryEntry>{{"file", false, 6}, {"tile", true, 0}});
+    CHECK(disk->list("tile") == std::vector<DirectoryEntry>{});
+}
+
 TEST_CASE("a full disk is an error of the write, with the path") {
     const auto disk = make_posix_disk("/dev");
     auto file = disk->open("full", Disk::Access::write).value();

@@ -373,15 +373,18 @@ TEST_CASE("after a rotation the old checkpoint is accepted, and the next one is 
 TEST_CASE("an epoch that ends is moved away whole, and the next one begins empty") {
     Written log({300});
     REQUIRE(create_durably(*log.disk, std::string(kSignerKeyPath), "the key").has_value());
+    REQUIRE(create_durably(*log.disk, "blobs/ab/abcd", "a policy set").has_value());
     const std::string note = log.simulated.files().at("checkpoint");
-    CHECK(epoch_of(*log.disk) == 1u);
-    CHECK(end_epoch(*log.disk) == note);
+    const EndedEpoch first{1, note, "the disk was lost"};
+    CHECK(last_ended_epoch(*log.disk) == EndedEpoch{});
+    CHECK(end_epoch(*log.disk, first.reason) == first);
     log.start();
-    CHECK(epoch_of(*log.disk) == 2u);
-    CHECK(end_epoch(*log.disk) == note);  // once more: the same answer
+    CHECK(last_ended_epoch(*log.disk) == first);
+    CHECK(end_epoch(*log.disk, "once more: the same answer") == first);
     for (const auto& [path, bytes] : log.simulated.files()) CHECK(path.starts_with("epochs/1/"));
     CHECK(log.has("epochs/1/tile/entries/000"));
     CHECK(log.has("epochs/1/log.key"));
+    CHECK(log.has("epochs/1/blobs/ab/abcd"));
     CHECK(log.has("epochs/1/log.vkey"));
     const SigningKey next{.key = *SignerKey::generate("fluxgate/prod/fluxgate-0/2")};
     auto opened = log.open(next);
@@ -390,28 +393,64 @@ TEST_CASE("an epoch that ends is moved away whole, and the next one begins empty
     REQUIRE(grow(**opened, 3).has_value());
     const std::string second = log.simulated.files().at("checkpoint");
     log.start();
-    CHECK(end_epoch(*log.disk) == second);
+    CHECK(end_epoch(*log.disk, "again") == EndedEpoch{2, second, "again"});
     CHECK(log.has("epochs/2/tile/entries/000.p/3"));
     CHECK(log.has("epochs/1/tile/entries/000"));
+}
+
+TEST_CASE("no log begins where another one was signed under its name") {
+    struct Row {
+        const char* name;
+        bool end_first;              // the epoch
+        const char* signer_of_next;  // null: the old key again
+        std::vector<std::string> left_over{};
+        bool begins = false;
+        const char* text = "";
+    };
+    const Row rows[] = {
+        {"after an epoch, with a key of the next name", true, "fluxgate/prod/fluxgate-0/2", {}, true},
+        {"after an epoch, with the old key, which lies outside of the folder", true, nullptr, {}, false, "the log that ended as epoch 1"},
+        {"after an epoch, with another key of the old name", true, "fluxgate/prod/fluxgate-0/1", {}, false, "under one name twice"},
+        {"only the verifier key is left", false, nullptr, {"log.vkey"}, false, "log.vkey of the log it signed"},
+        {"nothing is left", false, nullptr, {}, true},
+    };
+    for (const Row& row : rows) {
+        INFO(row.name);
+        Written log({3});
+        if (row.end_first) REQUIRE(end_epoch(*log.disk, "lost").has_value());
+        for (const auto& [path, bytes] : log.simulated.files()) {
+            if (path.starts_with("epochs/") || std::find(row.left_over.begin(), row.left_over.end(), path) != row.left_over.end()) continue;
+            REQUIRE(log.disk->remove(path).has_value());
+        }
+        SimulatedDisk fresh;
+        const auto disk = fresh.start_process();
+        for (const auto& [path, bytes] : log.simulated.files()) REQUIRE(create_durably(*disk, path, bytes).has_value());
+        const SigningKey next = row.signer_of_next ? SigningKey{.key = *SignerKey::generate(row.signer_of_next)} : key();
+        const auto opened = Integrator::open(*disk, next);
+        CHECK(opened.has_value() == row.begins);
+        if (!opened) CHECK_THAT(opened.error().message, Catch::Contains(row.text));
+        CHECK(fresh.files().contains("checkpoint") == row.begins);
+    }
 }
 
 TEST_CASE("an epoch whose checkpoint was lost can end too, and an empty folder has none to end") {
     Written log({3});
     REQUIRE(log.disk->remove("checkpoint").has_value());
-    CHECK(end_epoch(*log.disk) == "");
+    CHECK(end_epoch(*log.disk, "lost") == EndedEpoch{1, "", "lost"});
     CHECK(log.has("epochs/1/tile/entries/000.p/3"));
     SimulatedDisk empty;
     const auto disk = empty.start_process();
-    CHECK(end_epoch(*disk) == "");
+    CHECK(end_epoch(*disk, "nothing") == EndedEpoch{});
     CHECK(empty.files().empty());
 }
 
 TEST_CASE("ending an epoch can be interrupted at every step and called again, and no log is continued in between") {
     using audit::testing::Failing;
+    static const std::string kWhy = "the disk was lost";
     const auto interrupt = [](Written& log, std::uint64_t step, Failing failing, bool power) {
         log.start();
         log.simulated.at_step(step, {failing, audit::testing::Then::process_dies});
-        static_cast<void>(end_epoch(*log.disk));
+        static_cast<void>(end_epoch(*log.disk, kWhy));
         const bool met = log.simulated.fault_was_met();
         if (power) log.simulated.lose_power();
         return met;
@@ -425,16 +464,15 @@ TEST_CASE("ending an epoch can be interrupted at every step and called again, an
                 const std::string note = log.simulated.files().at("checkpoint");
                 met += interrupt(log, step, failing, power);
                 log.start();
-                CHECK(end_epoch(*log.disk) == note);
+                CHECK(end_epoch(*log.disk, kWhy) == EndedEpoch{1, note, kWhy});
                 CHECK(log.has("epochs/1/tile/entries/000"));
                 CHECK(log.has("epochs/1/checkpoint"));
-                CHECK(log.simulated.files().size() == Written({300}).simulated.files().size());
+                CHECK(log.simulated.files().size() == Written({300}).simulated.files().size() + 1);  // the reason
 
                 Written other({300}, step);
                 interrupt(other, step, failing, power);
-                const bool over = other.has("epochs/1/checkpoint");
                 const auto opened = other.open();
-                CHECK((opened.has_value() ? (*opened)->size() == (over ? 0 : 300) : !over));
+                if (opened) CHECK((*opened)->size() == 300);
             }
         }
     }

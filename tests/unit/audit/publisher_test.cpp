@@ -312,17 +312,6 @@ TEST_CASE("records that are not under a checkpoint yet are never given up, even 
     CHECK(process.said.errors() == 0);
 }
 
-TEST_CASE("a new epoch begins with the record it is told") {
-    SimulatedDisk simulated;
-    Process process(simulated);
-    process.append(5);
-    auto options = process.said.options();
-    options.first_sequence = 4;
-    { Publisher publisher(*process.disk, *process.log, key(), options); }
-    CHECK(process.said.size() == 2);
-    CHECK(entries_on(simulated, 2).front() == audit::testing::records_in(simulated).at(4));
-}
-
 TEST_CASE("after a rotation nothing is published before its statement is in the log, and then by the new key") {
     Folder folder;
     const auto old = SigningKey::open_or_make(folder / "log.key", "fluxgate/prod/fluxgate-0/1");

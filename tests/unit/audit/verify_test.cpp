@@ -48,9 +48,11 @@ Record with_sequence_gap(const std::string& from, const std::string& to, seconds
     return gap;
 }
 
-Record heartbeat(seconds after, std::uint64_t denied = 0, std::uint64_t repeated = 0, std::uint64_t unrecorded = 0) {
+Record heartbeat(seconds after, std::uint64_t denied = 0, std::uint64_t repeated = 0, std::uint64_t unrecorded = 0,
+                 std::uint64_t without_record = 0) {
     Record record = event("heartbeat", after);
-    record.counters = {{"exceptionalDenied", denied}, {"repeated", repeated}, {"unrecorded", unrecorded}};
+    record.counters = {
+        {"exceptionalDenied", denied}, {"repeated", repeated}, {"unrecorded", unrecorded}, {"deniedWithoutRecord", without_record}};
     return record;
 }
 
@@ -180,6 +182,9 @@ TEST_CASE("what the records do not tell in one story is found") {
         {"a denial that was counted and never recorded",
          {event("started"), heartbeat(seconds(60), 1), heartbeat(seconds(120)), event("stopped", seconds(121))},
          "error denials-missing at entry 2\n"},
+        {"denials of dry runs, which leave no record",
+         {event("started"), heartbeat(seconds(60), 3, 0, 0, 3), heartbeat(seconds(120)), event("stopped", seconds(121))},
+         ""},
         {"denials that were counted as repeats, or as what could not be kept",
          {event("started"), heartbeat(seconds(60), 2, 1, 1), heartbeat(seconds(120)), event("stopped", seconds(121))},
          ""},
@@ -227,7 +232,7 @@ TEST_CASE("what was pruned is not held against a later part of a log") {
         INFO(row.name);
         Verification found;
         RecordStory story(
-            false, [](std::string_view) { return true; }, found.findings);
+            false, [](std::string_view) -> Result<bool> { return true; }, found.findings);
         std::uint64_t index = 18;
         for (Record record : row.records) {
             record.sequence = index;
@@ -258,6 +263,23 @@ TEST_CASE("what was changed is not called incomplete") {
     Verification more_than_is_kept = found;
     for (int i = 0; i < 1'000; ++i) more_than_is_kept.findings.error("silence", "", "entry 1");
     CHECK_FALSE(more_than_is_kept.as_signed());
+}
+
+TEST_CASE("a run whose beginning was pruned is taken as it is, and the next one is not") {
+    Findings findings(10);
+    RecordStory story(
+        false, [](std::string_view) -> Result<bool> { return true; }, findings);
+    std::uint64_t sequence = 300;
+    for (Record record : {review(), heartbeat(seconds(60), 250), heartbeat(seconds(120)), event("stopped", seconds(121)),
+                          event("started", seconds(130)), heartbeat(seconds(190), 1), heartbeat(seconds(250))}) {
+        record.sequence = sequence;
+        story.add(record, sequence++);
+    }
+    story.finish();
+    REQUIRE(findings.kept().size() == 2);
+    CHECK(findings.kept()[0].name == "denials-missing");
+    CHECK(findings.kept()[0].where == "entry 306");
+    CHECK(findings.kept()[1].name == "still-running");
 }
 
 TEST_CASE("sequences have no hole, for each replica") {
@@ -304,7 +326,7 @@ TEST_CASE("sequences have no hole, for each replica") {
         INFO(row.name);
         Verification found;
         RecordStory story(
-            row.from_the_start, [](std::string_view) { return true; }, found.findings);
+            row.from_the_start, [](std::string_view) -> Result<bool> { return true; }, found.findings);
         for (std::size_t i = 0; i < row.lines.size(); ++i) {
             Record record = review(seconds(i));
             record.replica = row.lines[i].replica;
@@ -317,7 +339,7 @@ TEST_CASE("sequences have no hole, for each replica") {
     // A hole that a gap record owns up to.
     Verification found;
     RecordStory story(
-        true, [](std::string_view) { return true; }, found.findings);
+        true, [](std::string_view) -> Result<bool> { return true; }, found.findings);
     for (const std::uint64_t sequence : {1, 2, 9}) {
         Record record = sequence == 9 ? with_sequence_gap("3", "8", seconds(9)) : review();
         record.sequence = sequence;

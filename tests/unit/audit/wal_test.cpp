@@ -230,7 +230,7 @@ TEST_CASE("damage that a torn tail cannot be is refused with the place, unless t
             } else {
                 CHECK(wal.error().code == Errc::contradictory);
                 CHECK(wal.error().where == row.where);
-                CHECK(wal.error().message.find("restore") != std::string::npos);
+                CHECK(wal.error().message.find("from a backup") != std::string::npos);
                 CHECK(disk.files() == before);
             }
         }

@@ -42,20 +42,23 @@ TEST_CASE("a heartbeat has what was counted since the one before, and the last o
                            .errors = 7,
                            .repeated = 8,
                            .recorded = 9,
-                           .unrecorded = 11};
-    CHECK(counters_of(*heartbeat.beat(kNow + 60s, kSteady + 60s, totals)) == std::map<std::string, std::uint64_t>{{"seen", 25},
-                                                                                                                  {"routineAllowed", 10},
-                                                                                                                  {"routineDenied", 1},
-                                                                                                                  {"exceptionalAllowed", 2},
-                                                                                                                  {"exceptionalDenied", 3},
-                                                                                                                  {"unguardedAllowed", 4},
-                                                                                                                  {"unguardedDenied", 5},
-                                                                                                                  {"dryRun", 6},
-                                                                                                                  {"errors", 7},
-                                                                                                                  {"repeated", 8},
-                                                                                                                  {"recorded", 9},
-                                                                                                                  {"unrecorded", 11},
-                                                                                                                  {"uptimeSeconds", 60}});
+                           .unrecorded = 11,
+                           .without_record = 12};
+    CHECK(counters_of(*heartbeat.beat(kNow + 60s, kSteady + 60s, totals)) ==
+          std::map<std::string, std::uint64_t>{{"seen", 25},
+                                               {"routineAllowed", 10},
+                                               {"routineDenied", 1},
+                                               {"exceptionalAllowed", 2},
+                                               {"exceptionalDenied", 3},
+                                               {"unguardedAllowed", 4},
+                                               {"unguardedDenied", 5},
+                                               {"dryRun", 6},
+                                               {"errors", 7},
+                                               {"repeated", 8},
+                                               {"recorded", 9},
+                                               {"unrecorded", 11},
+                                               {"deniedWithoutRecord", 12},
+                                               {"uptimeSeconds", 60}});
     totals.routine.allowed += 5;
     totals.unrecorded += 1;
     auto last = counters_of(heartbeat.last_beat(kNow + 70s, kSteady + 70s, totals));

@@ -199,6 +199,28 @@ TEST_CASE("a record that comes after the deadline changes no answer and is count
     CHECK(door.without_record == 1);
     CHECK(door.metric(R"(fluxgate_admission_reviews_total{class="exceptional",verdict="denied"})") == 1);
     CHECK(door.metric(R"(fluxgate_admission_reviews_total{class="exceptional",verdict="allowed"})") == 0);
+    CHECK(door.metric("fluxgate_admission_denied_without_record_total") == 1);
+}
+
+TEST_CASE("denials that leave no record are counted, so that the sums of the log agree") {
+    struct Row {
+        const char* name;
+        std::string body;
+        double without_record;
+    };
+    const Row rows[] = {
+        {"a denial", recording("person-edits-image"), 0},
+        {"a write of Flux", recording("flux-applies"), 0},
+        {"what is no review", R"({"kind": "Pod"})", 1},
+    };
+    for (const Row& row : rows) {
+        INFO(row.name);
+        Door door;
+        door.exchange("POST", "/validate?timeout=10s", row.body);
+        door.server->stop(20s);
+        door.log.reset();
+        CHECK(door.metric("fluxgate_admission_denied_without_record_total") == row.without_record);
+    }
 }
 
 TEST_CASE("whatever is wrong with the log, denied is denied, exceptional is refused, and routine passes") {
