@@ -149,7 +149,7 @@ class Commands(unittest.TestCase):
     def test_an_ended_epoch_is_a_folder_to_verify_by_itself(self):
         folder = self.copy()
         self.check(audit("epoch", folder, "--reason", "test"), GOOD)
-        self.check(audit("verify", folder / "epochs/1", "--key", self.written / "log.vkey"), GOOD, "1 blobs", "The audit log is whole.")
+        self.check(audit("verify", folder / "epochs/1", "--key", self.written / "log.vkey"), GOOD, "1 blob\n", "The audit log is whole.")
 
     def test_a_key_outside_of_the_folder_signs_no_second_log_of_its_name(self):
         folder, key = self.stage.folder("folder"), self.stage.folder("key") / "log.key"
