@@ -59,13 +59,31 @@ AuditTrail::~AuditTrail() {
 
 // A key that cannot be used stops no write: records are taken, and that nobody signs them is said aloud.
 void AuditTrail::publish() {
-    const auto path = options_.key_file.empty() ? options_.directory / audit::kSignerKeyPath : options_.key_file;
-    auto key = audit::SigningKey::open_or_make(path, audit::origin_for(options_.cluster, options_.replica, epoch_));
+    auto key = find_key();
     if (!key) return options_.on_unpublished(key.error());
     publisher_ = std::make_unique<audit::Publisher>(
         *disk_, *log_, std::move(*key),
         audit::Publisher::Options{
             .on_checkpoint = options_.on_checkpoint, .on_broken = options_.on_unpublished, .on_rotation = options_.on_rotation});
+}
+
+// Several replicas, or one Pod after the other, with one key from a Secret would each sign a log of their own under one name: two histories.
+// So a new log begins only under the name of its own replica; a log that is there goes on wherever it was moved to.
+Result<audit::SigningKey> AuditTrail::find_key() {
+    const auto path = options_.key_file.empty() ? options_.directory / audit::kSignerKeyPath : options_.key_file;
+    const std::string origin = audit::origin_for(options_.cluster, options_.replica, epoch_);
+    auto key = audit::SigningKey::open_or_make(path, origin);
+    if (!key) return key;
+    const auto goes_on = disk_->exists(std::string(audit::kCheckpointPath));
+    if (!goes_on) return tl::unexpected(goes_on.error());
+    const std::string own_name = origin.substr(0, origin.rfind('/') + 1);
+    const std::string& name = key->key.verifier().name;
+    if (!*goes_on && !name.starts_with(own_name))
+        return fail(Errc::contradictory,
+                    "the key is that of the log " + name +
+                        ", and a new log of this replica would be a second one under that name; give each replica a key of its own",
+                    path.string());
+    return key;
 }
 
 }  // namespace fluxgate::cli

@@ -60,6 +60,7 @@ public:
 private:
     explicit AuditTrail(Options options) : options_(std::move(options)) {}
     Result<void> open_log();
+    Result<audit::SigningKey> find_key();
 
     Options options_;
     std::unique_ptr<audit::Disk> disk_;

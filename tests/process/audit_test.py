@@ -163,6 +163,14 @@ class Commands(unittest.TestCase):
         self.serve(folder, audit_key=key)
         self.check(audit("verify", folder), GOOD, "/2\n")
 
+    def test_one_key_signs_no_second_log_for_another_replica(self):
+        key = self.stage.folder("shared") / "log.key"
+        self.serve(self.stage.folder("first"), audit_key=key, cluster_name="first")
+        second = self.stage.folder("second")
+        told = self.serve(second, audit_key=key, cluster_name="second").events("records are taken, but no checkpoint is signed over them")
+        self.assertIn("the key is that of the log fluxgate/first/", told[0]["error"])
+        self.assertFalse((second / "checkpoint").exists())
+
     def test_commands_that_change_a_log_say_what_they_cannot_do(self):
         with Serving(self.stage, self.copy()) as serving:
             for command, flags in (("epoch", ("--reason", "x")), ("prune", ("--before", "0", "--reason", "x")), ("rotate-key", ())):
