@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "audit/record_reading.hpp"
+
 namespace fluxgate::audit {
 
 namespace {
@@ -16,20 +18,6 @@ constexpr std::size_t kPolicySetsMax = 10'000;
 constexpr std::size_t kSuspicionsMax = 10'000;
 constexpr std::size_t kGapsMax = 100'000;
 constexpr std::array<std::string_view, 3> kDenialCounters{"routineDenied", "exceptionalDenied", "unguardedDenied"};
-
-std::string_view fact(const Record& record, std::string_view name) {
-    for (const auto& [key, value] : record.facts) {
-        if (key == name) return value;
-    }
-    return {};
-}
-
-std::uint64_t counter(const Record& record, std::string_view name) {
-    for (const auto& [key, value] : record.counters) {
-        if (key == name) return value;
-    }
-    return 0;
-}
 
 std::optional<std::uint64_t> number_of(std::string_view text) {
     std::uint64_t number = 0;
@@ -147,25 +135,25 @@ void RecordStory::check_event(const Record& record, Replica& replica, const std:
         replica.last_where = where;
         replica.denials_due = replica.denials_counted;
         // What the first one counts may have been recorded before the first record.
-        for (const std::string_view name : kDenialCounters) replica.denials_counted += replica.past_is_unknown ? 0 : counter(record, name);
+        for (const std::string_view name : kDenialCounters)
+            replica.denials_counted += replica.past_is_unknown ? 0 : counter_of(record, name);
         replica.past_is_unknown = false;
         for (const std::string_view name : {"repeated", "unrecorded", "deniedWithoutRecord"})
-            replica.denials_accounted += counter(record, name);
+            replica.denials_accounted += counter_of(record, name);
         check_denials(replica, where, index);
     } else if (record.event == "gap") {
         if (gaps_.size() < kGapsMax) {
-            gaps_.push_back({number_of(fact(record, "from")), number_of(fact(record, "to")), time_in(fact(record, "from")),
-                             time_in(fact(record, "to")), where});
+            gaps_.push_back({number_of(fact_of(record, "from")), number_of(fact_of(record, "to")), time_in(fact_of(record, "from")),
+                             time_in(fact_of(record, "to")), where});
         }
         findings_.note(
             "gap-recorded",
-            fmt::format("a gap is recorded: {} (from {} to {})", fact(record, "reason"), fact(record, "from"), fact(record, "to")), where,
-            index);
+            fmt::format("a gap is recorded: {} (from {} to {})", fact_of(record, "reason"), fact_of(record, "from"), fact_of(record, "to")),
+            where, index);
     } else if (record.event == "signing-key-changed") {
-        rotations_.push_back(
-            {std::string(fact(record, "from")), std::string(fact(record, "to")), std::string(fact(record, "note")), where, index});
+        rotations_.push_back({fact_of(record, "from"), fact_of(record, "to"), fact_of(record, "note"), where, index});
     } else if (record.event == "retention-applied") {
-        retained_from_ = std::max(retained_from_, counter(record, "minimumIndex"));
+        retained_from_ = std::max(retained_from_, counter_of(record, "minimumIndex"));
     } else if (record.event == "epoch-begun" && index.value_or(0) > 0) {
         findings_.error("epoch-inside", "an epoch begins in the middle of a log; it can only be entry 0", where, index);
     }
