@@ -1,7 +1,6 @@
 #include "audit/stored_records.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <limits>
 #include <vector>
 
@@ -21,21 +20,14 @@ namespace {
 constexpr std::uint64_t kReversedAtOnce = 512;
 constexpr std::uint64_t kNever = std::numeric_limits<std::uint64_t>::max();
 
-// The sequence in the name of the first segment; nothing without segments.
+// The sequence of the first segment; nothing without segments.
 Result<std::optional<std::uint64_t>> first_in_wal(Disk& disk) {
-    const std::string directory(kWalDirectory);
-    const auto there = disk.exists(directory);
+    const auto there = disk.exists(std::string(kWalDirectory));
     if (!there) return tl::unexpected(there.error());
     if (!*there) return std::optional<std::uint64_t>();
-    const auto files = disk.list(directory);
-    if (!files) return tl::unexpected(files.error());
-    for (const DirectoryEntry& file : *files) {
-        std::uint64_t sequence = 0;
-        const char* const begin = file.name.data();
-        const auto [end, error] = std::from_chars(begin, begin + file.name.size(), sequence);
-        if (!file.is_directory && error == std::errc() && std::string_view(end) == ".wal") return std::optional(sequence);
-    }
-    return std::optional<std::uint64_t>();
+    const auto segments = list_segments(disk);
+    if (!segments) return tl::unexpected(segments.error());
+    return segments->empty() ? std::optional<std::uint64_t>() : segments->front();
 }
 
 // One reading of a folder that may change meanwhile: segments of the write-ahead log go when their records are published, so whoever

@@ -186,17 +186,6 @@ std::optional<std::uint64_t> last_of_later_batches(std::string_view tail, std::u
     return last;
 }
 
-Result<std::vector<std::uint64_t>> list_segments(Disk& disk) {
-    const auto entries = disk.list(std::string(kWalDirectory));
-    if (!entries) return tl::unexpected(entries.error());
-    std::vector<std::uint64_t> firsts;
-    for (const DirectoryEntry& entry : *entries) {
-        const auto first = entry.is_directory ? std::nullopt : first_of_name(entry.name);
-        if (first) firsts.push_back(*first);
-    }
-    return firsts;
-}
-
 Result<std::uint64_t> bytes_below(Disk& disk, const std::string& path) {
     const auto entries = disk.list(path);
     if (!entries) return tl::unexpected(entries.error());
@@ -461,6 +450,17 @@ Result<void> Wal::write(std::span<const std::string_view> payloads) {
 }
 
 // --- reading ----------------------------------------------------------------------------------------------------------
+Result<std::vector<std::uint64_t>> list_segments(Disk& disk) {
+    const auto entries = disk.list(std::string(kWalDirectory));
+    if (!entries) return tl::unexpected(entries.error());
+    std::vector<std::uint64_t> firsts;
+    for (const DirectoryEntry& entry : *entries) {
+        const auto first = entry.is_directory ? std::nullopt : first_of_name(entry.name);
+        if (first) firsts.push_back(*first);
+    }
+    return firsts;
+}
+
 Result<void> read_wal(Disk& disk, std::uint64_t sequence, const UseFrame& use) {
     const auto firsts = list_segments(disk);
     if (!firsts) return tl::unexpected(firsts.error());

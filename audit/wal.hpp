@@ -117,6 +117,9 @@ private:
 using UseFrame = std::function<Result<void>(std::uint64_t sequence, std::string_view payload)>;
 Result<void> read_wal(Disk& disk, std::uint64_t sequence, const UseFrame& use);
 
+// The first sequence of each segment, in order. Error io: also, that there is no write-ahead log.
+Result<std::vector<std::uint64_t>> list_segments(Disk& disk);
+
 // What stands behind the last whole frame of a segment, for who verifies: zeros (`bytes` is 0), or what a crash left, or damage.
 struct WalTail {
     std::string path{};
